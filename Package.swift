@@ -1,0 +1,94 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+/// One strictness for every Swift target.
+let strictTests: [SwiftSetting] = [
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),  // SE-0335
+    .enableUpcomingFeature("InternalImportsByDefault"),  // SE-0409
+    .enableUpcomingFeature("MemberImportVisibility"),  // SE-0444
+]
+let strict = strictTests + [.strictMemorySafety()]  // SE-0458
+let strictC: [CSetting] = [.treatAllWarnings(as: .error)]
+
+func module(_ name: String, _ dependencies: [Target.Dependency] = [], linker: [LinkerSetting] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict, linkerSettings: linker)
+}
+
+func shim(_ name: String, linker: [LinkerSetting] = []) -> Target {
+    .target(name: name, cSettings: strictC, linkerSettings: linker)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strictTests)
+}
+
+let package = Package(
+    name: "token-server",
+    targets: [
+        // C libraries, behind commented shims.
+        shim("CSystem"),
+        shim("CMariaDB"),
+        shim("CCurl"),
+        shim("CMicroHTTPD"),
+        shim("COpenSSL"),
+        shim("CSQLite", linker: [.unsafeFlags(["-Xlinker", "-l:libsqlite3.a"])]),
+
+        // The ground: no I/O, no domain.
+        module("Clocks"),
+        module("Log"),
+        module("JSON"),
+        module("HTTP", ["Clocks", "JSON"]),
+        module("SQL"),
+
+        // Adapters: each speaks to one outside thing.
+        module("Crypto", ["COpenSSL"]),
+        module("Curl", ["HTTP", "CCurl"]),
+        module("HTTPServer", ["HTTP", "CMicroHTTPD", "CSystem"]),
+        module("MariaDB", ["SQL", "CMariaDB"]),
+        module("SQLite", ["SQL", "CSQLite"]),
+
+        // The domain, and what serves it.
+        module("Tokens", ["Clocks", "Log"]),
+        module("Recipes", ["Tokens", "Clocks", "HTTP", "JSON", "Crypto"]),
+        module("Storage", ["Tokens", "Clocks", "SQL", "JSON"]),
+        module("TokenAPI", ["Tokens", "Recipes", "Clocks", "HTTP", "JSON", "Crypto", "Log"]),
+
+        // The platforms: theirs, and our local one. Neither side imports the other.
+        module("TriggerEvents", ["HTTP", "JSON"]),
+        module("FunctionRuntime", ["Clocks", "HTTP", "JSON", "TriggerEvents", "Log", "CSystem"]),
+        module("EventServer", ["Clocks", "HTTP", "HTTPServer", "JSON", "Log", "CSystem"]),
+        module("FakeProvider", ["Clocks", "HTTP", "JSON"]),
+        module("TestKit", ["Tokens", "Clocks", "HTTP"]),
+
+        // Programs: wiring only.
+        program(
+            "token-server",
+            [
+                "TokenAPI", "Storage", "Recipes", "Tokens", "FunctionRuntime", "MariaDB", "SQLite", "SQL", "Curl", "Crypto",
+                "HTTP", "Clocks", "Log",
+            ]),
+        program("token-server-admin", ["Storage", "MariaDB", "SQLite", "SQL", "Log"]),
+        program("event-server", ["EventServer", "HTTPServer", "HTTP", "JSON", "Clocks", "Log", "CSystem"]),
+        program("fake-provider", ["FakeProvider", "HTTPServer", "HTTP", "Clocks", "Log", "CSystem"]),
+
+        tests(
+            "UnitTests",
+            [
+                "Clocks", "Log", "JSON", "HTTP", "SQL", "Crypto", "Tokens", "Recipes", "TokenAPI", "TriggerEvents",
+                "FunctionRuntime", "FakeProvider", "EventServer", "TestKit",
+            ]),
+        tests(
+            "IntegrationTests",
+            [
+                "Clocks", "Log", "JSON", "HTTP", "SQL", "MariaDB", "SQLite", "Storage", "Tokens", "Recipes", "TokenAPI",
+                "Curl", "Crypto", "HTTPServer", "FunctionRuntime", "TriggerEvents", "EventServer", "FakeProvider", "TestKit",
+                "CSystem", "token-server", "token-server-admin", "event-server", "fake-provider",
+            ]),
+    ],
+    swiftLanguageModes: [.v6]
+)

@@ -1,0 +1,3 @@
+#ifndef CMARIADB_H
+#define CMARIADB_H
+#endif

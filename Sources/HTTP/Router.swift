@@ -1,0 +1,80 @@
+/// A table of routes: method and pattern to endpoint. It is data, so that what depends on every route can be made from it.
+package struct Router<Endpoint: Sendable>: Sendable {
+    package struct Route: Sendable {
+        package let method: Method
+        /// Such as `/api/secret/:realm/:key`.
+        package let pattern: String
+        package let endpoint: Endpoint
+        fileprivate let segments: [Segment]
+
+        package init(_ method: Method, _ pattern: String, _ endpoint: Endpoint) {
+            self.method = method
+            self.pattern = pattern
+            self.endpoint = endpoint
+            segments = pattern.split(separator: "/").map {
+                $0.first == ":" ? .parameter(String($0.dropFirst())) : .literal(String($0))
+            }
+        }
+    }
+
+    fileprivate enum Segment: Sendable {
+        case literal(String)
+        case parameter(String)
+    }
+
+    package enum Match: Sendable {
+        case found(Route, parameters: [String: String])
+        case methodNotAllowed(allow: [Method])
+        case notFound
+        /// A broken escape, a dot segment, an encoded slash, NUL or bytes that are not UTF-8.
+        case malformed
+    }
+
+    package let routes: [Route]
+
+    package init(_ routes: [Route]) {
+        self.routes = routes
+    }
+
+    /// Finds the route of a percent-encoded path. Literal segments are compared after decoding, byte by byte.
+    package func match(_ method: Method, path: String) -> Match {
+        guard let segments = RequestPath.segments(of: path) else { return .malformed }
+        var allowed: [Method] = []
+        for route in routes {
+            guard let parameters = route.parameters(of: segments) else { continue }
+            if route.method == method { return .found(route, parameters: parameters) }
+            allowed.append(route.method)
+        }
+        return allowed.isEmpty ? .notFound : .methodNotAllowed(allow: allowed)
+    }
+}
+
+extension Router.Route {
+    fileprivate func parameters(of path: [String]) -> [String: String]? {
+        guard path.count == segments.count else { return nil }
+        var parameters: [String: String] = [:]
+        for (segment, text) in zip(segments, path) {
+            switch segment {
+            case .literal(let literal): if !literal.utf8.elementsEqual(text.utf8) { return nil }
+            case .parameter(let name): parameters[name] = text
+            }
+        }
+        return parameters
+    }
+}
+
+/// The segments of a request's path.
+package enum RequestPath {
+    /// Splits first and decodes then, so that an encoded slash cannot make a segment; nil for what no client of good will sends.
+    package static func segments(of path: String) -> [String]? {
+        guard path.utf8.first == UInt8(ascii: "/") else { return nil }
+        var segments: [String] = []
+        for part in path.utf8.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
+            guard let text = PercentEncoding.decode(Substring(part)), text != ".", text != "..",
+                !text.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") })
+            else { return nil }
+            segments.append(text)
+        }
+        return segments
+    }
+}

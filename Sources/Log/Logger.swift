@@ -1,0 +1,99 @@
+internal import Glibc
+
+/// Writes one JSON line per event to standard error, each with one system call.
+package struct Logger: Sendable {
+    package enum Level: String, Sendable, CaseIterable, Comparable {
+        case debug, info, warn, error
+
+        package static func < (left: Level, right: Level) -> Bool {
+            left.order < right.order
+        }
+
+        private var order: Int {
+            switch self {
+            case .debug: 0
+            case .info: 1
+            case .warn: 2
+            case .error: 3
+            }
+        }
+    }
+
+    /// One member of a line.
+    package enum Value: Sendable {
+        case string(String)
+        case integer(Int64)
+        case bool(Bool)
+    }
+
+    package let level: Level
+    private let write: @Sendable ([UInt8]) -> Void
+
+    /// - Parameter write: takes one whole line, its line break included.
+    package init(level: Level = .info, write: @escaping @Sendable ([UInt8]) -> Void = Logger.standardError) {
+        self.level = level
+        self.write = write
+    }
+
+    /// Writes `{"level":…,"event":…, members…}`; no call where the level is below the logger's.
+    package func log(_ level: Level, _ event: String, _ members: KeyValuePairs<String, Value> = [:]) {
+        log(level, event, members.map { ($0.key, $0.value) })
+    }
+
+    package func log(_ level: Level, _ event: String, _ members: [(String, Value)]) {
+        guard level >= self.level else { return }
+        var line = Line()
+        line.member("level", .string(level.rawValue))
+        line.member("event", .string(event))
+        for (name, value) in members { line.member(name, value) }
+        write(line.finished())
+    }
+
+    package static let standardError: @Sendable ([UInt8]) -> Void = { line in
+        // A log that cannot be written must not stop the work.
+        unsafe line.withUnsafeBytes { bytes in
+            var sent = 0
+            while sent < bytes.count {
+                let count = unsafe Glibc.write(STDERR_FILENO, bytes.baseAddress.map { unsafe $0 + sent }, bytes.count - sent)
+                if count <= 0 { break }
+                sent += count
+            }
+        }
+    }
+}
+
+/// One JSON object on one line. `Log` imports nothing, so it writes its own few rules.
+private struct Line {
+    private var bytes: [UInt8] = [UInt8(ascii: "{")]
+
+    mutating func member(_ name: String, _ value: Logger.Value) {
+        if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
+        string(name)
+        bytes.append(UInt8(ascii: ":"))
+        switch value {
+        case .string(let text): string(text)
+        case .integer(let number): bytes.append(contentsOf: String(number).utf8)
+        case .bool(let flag): bytes.append(contentsOf: (flag ? "true" : "false").utf8)
+        }
+    }
+
+    private mutating func string(_ text: String) {
+        let hex = Array("0123456789abcdef".utf8)
+        bytes.append(UInt8(ascii: "\""))
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
+            case 0x00...0x1F, 0x7F:
+                bytes.append(contentsOf: "\\u00".utf8)
+                bytes.append(contentsOf: [hex[Int(byte >> 4)], hex[Int(byte & 15)]])
+            default: bytes.append(byte)
+            }
+        }
+        bytes.append(UInt8(ascii: "\""))
+    }
+
+    consuming func finished() -> [UInt8] {
+        bytes.append(contentsOf: "}\n".utf8)
+        return bytes
+    }
+}

@@ -1,0 +1,43 @@
+/// The few fragments in which the databases differ; everything else is written once.
+package enum Dialect: Sendable {
+    case mysql
+    case sqlite
+
+    /// The database's clock: epoch milliseconds in UTC. One value throughout a statement.
+    package var now: String {
+        switch self {
+        // Every connection sets its time zone to UTC, so that no summer time makes this ambiguous.
+        case .mysql: "CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)"
+        case .sqlite: "CAST(ROUND((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER)"
+        }
+    }
+
+    /// `INSERT` that leaves an existing row as it is.
+    package var insertOrIgnore: String {
+        switch self {
+        case .mysql: "INSERT IGNORE INTO"
+        case .sqlite: "INSERT OR IGNORE INTO"
+        }
+    }
+
+    /// The end of an `INSERT` that updates `columns` where a row with the same `key` columns exists.
+    package func upsert(key: [String], columns: [String]) -> String {
+        switch self {
+        case .mysql:
+            "ON DUPLICATE KEY UPDATE " + columns.map { "`\($0)` = VALUES(`\($0)`)" }.joined(separator: ", ")
+        case .sqlite:
+            "ON CONFLICT (" + key.map { "`\($0)`" }.joined(separator: ", ") + ") DO UPDATE SET "
+                + columns.map { "`\($0)` = excluded.`\($0)`" }.joined(separator: ", ")
+        }
+    }
+
+    /// A `LIKE` pattern for text that contains `text`, with `!` as the escape character: `x LIKE ? ESCAPE '!'`.
+    package static func contains(_ text: String) -> String {
+        var pattern = "%"
+        for character in text {
+            if character == "%" || character == "_" || character == "!" { pattern.append("!") }
+            pattern.append(character)
+        }
+        return pattern + "%"
+    }
+}

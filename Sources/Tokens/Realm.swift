@@ -1,0 +1,75 @@
+package import Clocks
+
+/// A provider as data.
+package struct Realm: Sendable, Equatable {
+    package var id: String
+    /// The recipe as JSON text, unchanged since it was given; nil where there is none.
+    package var config: String?
+    package var logicCode: String
+    package var comment: String
+    /// The policy as JSON text, unchanged since it was given; nil where there is none.
+    package var policy: String?
+    package var createdAt: Timestamp
+    package var updatedAt: Timestamp
+
+    package init(
+        id: String, config: String?, logicCode: String, comment: String, policy: String?, createdAt: Timestamp,
+        updatedAt: Timestamp
+    ) {
+        self.id = id
+        self.config = config
+        self.logicCode = logicCode
+        self.comment = comment
+        self.policy = policy
+        self.createdAt = createdAt
+        self.updatedAt = updatedAt
+    }
+}
+
+/// What a write does to one member.
+package enum Change<Value: Sendable>: Sendable {
+    case keep
+    case clear
+    case set(Value)
+}
+
+/// A write of a realm: what is not named stays.
+package struct RealmChange: Sendable {
+    package var config: Change<String>
+    package var logicCode: Change<String>
+    package var comment: Change<String>
+    package var policy: Change<String>
+
+    package init(
+        config: Change<String> = .keep, logicCode: Change<String> = .keep, comment: Change<String> = .keep,
+        policy: Change<String> = .keep
+    ) {
+        self.config = config
+        self.logicCode = logicCode
+        self.comment = comment
+        self.policy = policy
+    }
+}
+
+/// One page of a list.
+package struct Page: Sendable, Equatable {
+    /// From 1.
+    package var number: Int
+    package var size: Int
+
+    package init(number: Int, size: Int) {
+        self.number = number
+        self.size = size
+    }
+}
+
+package struct Listing<Element: Sendable>: Sendable {
+    package var elements: [Element]
+    /// How many there are on all pages.
+    package var total: Int
+
+    package init(elements: [Element], total: Int) {
+        self.elements = elements
+        self.total = total
+    }
+}

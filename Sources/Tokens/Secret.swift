@@ -1,0 +1,60 @@
+package import Clocks
+package import Log
+
+/// Where a secret is found: a realm and a key within it, compared byte by byte.
+package struct SecretID: Hashable, Sendable {
+    package let realm: String
+    package let key: String
+
+    package init(realm: String, key: String) {
+        self.realm = realm
+        self.key = key
+    }
+}
+
+/// Which recipe and which credentials a token belongs to; each counts up when its side changes.
+package struct Version: Hashable, Sendable {
+    package var realm: Int64
+    package var secret: Int64
+
+    package init(realm: Int64, secret: Int64) {
+        self.realm = realm
+        self.secret = secret
+    }
+}
+
+/// A secret as lists and answers show it: the names of its credentials, never a value.
+package struct Secret: Sendable, Equatable {
+    package var id: SecretID
+    package var credentialNames: [String]
+    package var createdAt: Timestamp
+    package var updatedAt: Timestamp
+
+    package init(id: SecretID, credentialNames: [String], createdAt: Timestamp, updatedAt: Timestamp) {
+        self.id = id
+        self.credentialNames = credentialNames
+        self.createdAt = createdAt
+        self.updatedAt = updatedAt
+    }
+}
+
+/// What a fetch is made of: the recipe and the credentials, and the version they were read at.
+package struct Material: Sendable {
+    package var id: SecretID
+    package var version: Version
+    /// The recipe as JSON text, as the administrator gave it.
+    package var config: String?
+    /// The URL that makes tokens itself; empty for none. `config` wins over it.
+    package var logicCode: String
+    package var credentials: [String: Redacted<String>]
+
+    package init(
+        id: SecretID, version: Version, config: String?, logicCode: String, credentials: [String: Redacted<String>]
+    ) {
+        self.id = id
+        self.version = version
+        self.config = config
+        self.logicCode = logicCode
+        self.credentials = credentials
+    }
+}

@@ -1,0 +1,62 @@
+package import Log
+
+/// A provider's refusal or failure, as it may be shown: codes and words, nothing secret.
+package struct UpstreamFailure: Error, Sendable, Equatable {
+    package enum Kind: String, Sendable {
+        /// The provider answered that it will not, or what cannot be used: 502.
+        case refused
+        /// No answer could be had: 503.
+        case unreachable
+        /// The recipe or the credentials cannot make a request: 502.
+        case unusable
+    }
+
+    package var kind: Kind
+    package var failureClass: FailureClass
+    /// One sentence for the caller.
+    package var detail: String
+    /// The provider's own code and message, cleaned; nil where it gave none.
+    package var code: String?
+    package var message: String?
+    /// The caller's address as the provider saw and refused it.
+    package var address: String?
+    /// How long the provider asked to be left alone.
+    package var retryAfter: Duration?
+
+    package init(
+        _ kind: Kind, _ failureClass: FailureClass, detail: String, code: String? = nil, message: String? = nil,
+        address: String? = nil, retryAfter: Duration? = nil
+    ) {
+        self.kind = kind
+        self.failureClass = failureClass
+        self.detail = detail
+        self.code = code
+        self.message = message
+        self.address = address
+        self.retryAfter = retryAfter
+    }
+}
+
+/// What became of one call to a provider.
+package enum MintOutcome: Sendable {
+    /// A token, and how long it lives from the moment the request was sent; nil for one without expiry.
+    case minted(Redacted<String>, life: Duration?)
+    /// Certainly no mint: no connection, a refusal, an error body.
+    case refused(UpstreamFailure)
+    /// A complete answer that cannot be used: a mint may have happened, and nothing is under way any more.
+    case unusable(UpstreamFailure)
+    /// Bytes were sent and no complete answer came: a mint may have happened or may still happen.
+    case ambiguous(UpstreamFailure)
+    /// The look before sending said no; nothing was sent.
+    case stopped
+}
+
+/// Calls providers. One value belongs to one worker.
+package protocol Upstream: AnyObject {
+    /// Makes one call, or several where the recipe says so; blocks for `timeout` at the most.
+    ///
+    /// - Parameters:
+    ///   - look: called when the connection stands and nothing has been sent; false stops the call.
+    ///   - sent: called when the request has been handed to the socket.
+    func mint(_ material: Material, timeout: Duration, look: () -> Bool, sent: () -> Void) -> MintOutcome
+}
