@@ -92,15 +92,30 @@ package struct MintRecord: Sendable {
     }
 }
 
-/// `SET holder, reason, taken_at, lease_until = NULL, retry_at = now + pause, fails = fails + 1, failure WHERE fence = :f AND lease_until
-/// IS NOT NULL`. Without a failure (the holder stopped itself before sending) `retry_at`, `fails` and `failure` stay.
+/// `SET holder, reason, taken_at, lease_until = NULL, retry_at = now + pause, retry_class, retry_for, failure, fails = fails + 1
+/// WHERE fence = :f AND lease_until IS NOT NULL`.
+///
+/// Without a pause (the holder stopped itself before sending) everything but the lease stays.
 package struct LeaseRelease: Sendable {
     package var fence: Int64
-    package var failure: (pause: Duration, UpstreamFailure)?
+    package var pause: Pause?
 
-    package init(fence: Int64, failure: (pause: Duration, UpstreamFailure)?) {
+    /// A failure, and how long nobody shall try again with the version that failed.
+    package struct Pause: Sendable {
+        package var length: Duration
+        package var failure: UpstreamFailure
+        package var version: Version
+
+        package init(length: Duration, failure: UpstreamFailure, version: Version) {
+            self.length = length
+            self.failure = failure
+            self.version = version
+        }
+    }
+
+    package init(fence: Int64, pause: Pause?) {
         self.fence = fence
-        self.failure = failure
+        self.pause = pause
     }
 }
 

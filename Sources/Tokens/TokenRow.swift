@@ -32,6 +32,8 @@ package struct TokenRow: Sendable, Equatable {
     package var nextMintAt: Timestamp?
     package var retryAt: Timestamp?
     package var retryClass: FailureClass?
+    /// The version that failed: another one may try at once, so that a corrected credential is not kept waiting.
+    package var retryFor: Version?
     /// The failure that set `retryAt`, in the words that callers are given until then.
     package var failure: UpstreamFailure?
     package var fails: Int64
