@@ -25,7 +25,9 @@ package struct Moment: Hashable, Sendable {
     }
 }
 
-/// A source of time. The domain takes it as an argument so that it can be simulated.
+/// A source of time.
+///
+/// The domain takes it as an argument so that it can be simulated.
 package protocol Clock: Sendable {
     func now() -> Moment
 }
