@@ -1,0 +1,104 @@
+# make run      builds, then starts the local platform: token-server behind a function runtime, an embedded store,
+#               a fake provider. Takes PORT (8080), PLATFORM (lambda), DATABASE_URL and every other setting of the
+#               functions from the command line or the environment. Ctrl-C stops all of it. Data: build/run
+# make test     every test: pure, on real MariaDB and SQLite, end to end
+# make check    formatting, imports, all tests plainly and under the thread sanitizer, linkage, template, scripts
+# make soak     the long versions of the tests that have one
+# make clean    removes what was built, and build/run with it
+#
+# The Debian packages each of them needs (.ci/packages) are installed when missing.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+.PHONY: help run test check soak clean build-tests format linkage template scripts test-under-thread-sanitizer
+.NOTPARALLEL:
+
+help:
+	@sed -n 's/^# \{0,1\}//p; /^$$/q' Makefile
+
+## Building. One scratch path per configuration, so that none rebuilds another's.
+
+programs := token-server token-server-admin event-server fake-provider
+release := .build/release-static
+# Folders too: their times tell of files that went.
+sources := Package.swift $(shell find Sources)
+
+build/bin/.built: $(sources)
+	@.ci/install build
+	@mkdir -p build/bin
+	@for program in $(programs); do \
+	    swift build --configuration release --static-swift-stdlib --scratch-path $(release) --product $$program; \
+	    install $(release)/release/$$program build/bin/$$program; \
+	done
+	@touch $@
+
+## Running.
+
+export PORT ?= 8080
+
+run: build/bin/.built
+	@exec build/bin/event-server run --port "$$PORT" --programs build/bin --bootstrap ./bootstrap --data build/run
+
+## Testing.
+
+# What passed is counted in the closing line; what failed is told in full, and all of it is in the log.
+report = tee build/$(1).log | sed -E '/^[^ ]+ Test run /b; /^[^ ]+ (Test|Suite) .*(started\.|passed after .*)$$/d; /^[^ ]+ Test case passing /d'
+strict := --explicit-target-dependency-import-check error
+
+build-tests:
+	@.ci/install build test
+	@mkdir -p build
+	@swift build --quiet --build-tests $(strict)
+
+test: build-tests
+	@swift test --skip-build --disable-xctest 2>&1 | $(call report,test)
+
+# The suites that ask for SOAK, by the names of the types in their files.
+soak: build-tests
+	@.ci/install soak
+	@suites=$$(grep --recursive --files-with-matches --word-regexp SOAK Tests --include='*.swift' \
+	    | xargs sed -nE 's/^(private |fileprivate )?(final )?(struct|class|enum|extension) ([A-Za-z]+).*/\4/p' | sort -u | paste -sd '|'); \
+	SOAK=1 swift test --skip-build --disable-xctest --filter "\.($$suites)/" 2>&1 | $(call report,soak)
+
+test-under-thread-sanitizer:
+	@.ci/install build test
+	@mkdir -p build
+	@swift build --quiet --build-tests --sanitize thread --scratch-path .build/thread
+	@swift test --skip-build --disable-xctest --sanitize thread --scratch-path .build/thread 2>&1 | $(call report,thread)
+
+## Checking. Cheapest first; warnings are errors in Package.swift.
+
+check: | format scripts template linkage test test-under-thread-sanitizer
+	@echo "check: all good"
+
+format:
+	@swift format lint --strict --recursive Sources Tests Package.swift
+
+shell_scripts := bootstrap .ci/install .ci/linkage
+
+scripts:
+	@.ci/install check
+	@for script in $(shell_scripts); do sh -n $$script; done
+	@bash -n .ci/run
+	@shellcheck $(shell_scripts) .ci/run
+
+# Only the functions: they must start in milliseconds on the clouds' images.
+linkage: build/bin/.built
+	@.ci/install check
+	@.ci/linkage build/bin/token-server
+
+cfn_lint := build/venv/bin/cfn-lint
+
+template: $(cfn_lint)
+	@$(cfn_lint) template.yml
+
+$(cfn_lint): .ci/requirements.txt
+	@.ci/install check
+	@python3 -m venv build/venv
+	@build/venv/bin/pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
+clean:
+	rm -rf .build build
