@@ -69,7 +69,8 @@ let package = Package(
         program(
             "token-server",
             [
-                "TokenAPI", "Storage", "Recipes", "Tokens", "FunctionRuntime", "MariaDB", "SQLite", "SQL", "Curl", "Crypto",
+                "TokenAPI", "Storage", "Recipes", "Tokens", "FunctionRuntime", "MariaDB", "SQLite", "SQL", "Curl",
+                "Crypto",
                 "HTTP", "Clocks", "Log",
             ]),
         program("token-server-admin", ["Storage", "MariaDB", "SQLite", "SQL", "Log"]),
@@ -86,7 +87,8 @@ let package = Package(
             "IntegrationTests",
             [
                 "Clocks", "Log", "JSON", "HTTP", "SQL", "MariaDB", "SQLite", "Storage", "Tokens", "Recipes", "TokenAPI",
-                "Curl", "Crypto", "HTTPServer", "FunctionRuntime", "TriggerEvents", "EventServer", "FakeProvider", "TestKit",
+                "Curl", "Crypto", "HTTPServer", "FunctionRuntime", "TriggerEvents", "EventServer", "FakeProvider",
+                "TestKit",
                 "CSystem", "token-server", "token-server-admin", "event-server", "fake-provider",
             ]),
     ],

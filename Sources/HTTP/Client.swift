@@ -39,7 +39,9 @@ package struct ClientLimits: Sendable {
     }
 }
 
-/// Why a call gave no complete answer. What matters is whether the server may have acted on it.
+/// Why a call gave no complete answer.
+///
+/// What matters is whether the server may have acted on it.
 package enum ClientError: Error, Sendable, Equatable {
     /// No byte of the request was sent.
     case notSent(NotSent)
@@ -66,13 +68,17 @@ package enum ClientError: Error, Sendable, Equatable {
     }
 }
 
-/// An HTTP client that blocks. One value belongs to one worker.
+/// An HTTP client that blocks.
+///
+/// One value belongs to one worker.
 package protocol Client: AnyObject {
     /// Sends one request; follows no redirect.
     ///
     /// - Parameters:
-    ///   - willSend: called once when the connection stands and nothing has been sent; false ends the call as `.notSent(.stopped)`.
+    ///   - willSend: called once when the connection stands and nothing has been sent; false ends the call as
+    ///     `.notSent(.stopped)`.
     ///   - didSend: called once when the request has been handed to the socket.
-    func send(_ request: ClientRequest, limits: ClientLimits, willSend: () -> Bool, didSend: () -> Void) throws(ClientError)
-        -> ClientResponse
+    func send(
+        _ request: ClientRequest, limits: ClientLimits, willSend: () -> Bool, didSend: () -> Void
+    ) throws(ClientError) -> ClientResponse
 }

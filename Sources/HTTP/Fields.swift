@@ -1,4 +1,6 @@
-/// One header field. Names compare without case, values carry no line breaks or NUL.
+/// One header field.
+///
+/// Names compare without case, values carry no line breaks or NUL.
 package struct Field: Hashable, Sendable {
     /// A field name, kept in lower case, which HTTP/2 and both clouds use and which no peer may tell from another case.
     package struct Name: Hashable, Sendable, CustomStringConvertible {
@@ -19,8 +21,9 @@ package struct Field: Hashable, Sendable {
         private static func isTokenCharacter(_ byte: UInt8) -> Bool {
             switch byte {
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"), UInt8(ascii: "%"),
-                UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "."),
+                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "!"), UInt8(ascii: "#"), UInt8(ascii: "$"),
+                UInt8(ascii: "%"), UInt8(ascii: "&"), UInt8(ascii: "'"), UInt8(ascii: "*"), UInt8(ascii: "+"),
+                UInt8(ascii: "-"), UInt8(ascii: "."),
                 UInt8(ascii: "^"), UInt8(ascii: "_"), UInt8(ascii: "`"), UInt8(ascii: "|"), UInt8(ascii: "~"):
                 true
             default: false
@@ -59,7 +62,8 @@ package struct Field: Hashable, Sendable {
     private static func cleaned(_ value: String) -> String {
         let isClean =
             value.utf8.allSatisfy { $0 != 0x0D && $0 != 0x0A && $0 != 0x00 }
-            && value.utf8.first != 0x20 && value.utf8.first != 0x09 && value.utf8.last != 0x20 && value.utf8.last != 0x09
+            && value.utf8.first != 0x20 && value.utf8.first != 0x09 && value.utf8.last != 0x20
+            && value.utf8.last != 0x09
         if isClean { return value }
         let replaced = value.utf8.map { $0 == 0x0D || $0 == 0x0A || $0 == 0x00 ? 0x20 : $0 }
         let start = replaced.firstIndex { $0 != 0x20 && $0 != 0x09 } ?? replaced.endIndex

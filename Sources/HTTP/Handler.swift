@@ -1,7 +1,9 @@
 package import Clocks
 
-/// What answers requests. One value belongs to one worker, which calls it for one request at a time; it may own a
-/// database connection and need not be `Sendable`.
+/// What answers requests.
+///
+/// One value belongs to one worker, which calls it for one request at a time; it may own a database connection and
+/// need not be `Sendable`.
 package protocol Handler {
     /// Answers, or says how long to wait before it is called again for the same request.
     ///

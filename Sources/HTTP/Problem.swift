@@ -1,6 +1,8 @@
 internal import JSON
 
-/// An error as `application/problem+json` (RFC 9457). Nothing in it is secret.
+/// An error as `application/problem+json` (RFC 9457).
+///
+/// Nothing in it is secret.
 package struct Problem: Error, Sendable {
     package var status: Status
     /// The last part of `type`: stable, under `/problems/`.

@@ -17,8 +17,8 @@ package struct Request: Sendable {
     package var deadline: Moment?
 
     package init(
-        _ method: Method, path: String, query: String = "", fields: Fields = Fields(), body: [UInt8] = [], id: String = "",
-        sourceAddress: String? = nil, deadline: Moment? = nil
+        _ method: Method, path: String, query: String = "", fields: Fields = Fields(), body: [UInt8] = [],
+        id: String = "", sourceAddress: String? = nil, deadline: Moment? = nil
     ) {
         self.method = method
         self.path = path

@@ -5,10 +5,12 @@ package struct Response: Sendable {
     package var status: Status
     package var fields: Fields
     package var body: [UInt8]
-    /// For the log line alone, never sent: `realm`, `outcome`, `source` …
+    /// For the log line alone, never sent: `realm`, `outcome`, `source` and the like.
     package var notes: [(name: String, value: String)]
 
-    package init(_ status: Status, fields: Fields = Fields(), body: [UInt8] = [], notes: [(name: String, value: String)] = []) {
+    package init(
+        _ status: Status, fields: Fields = Fields(), body: [UInt8] = [], notes: [(name: String, value: String)] = []
+    ) {
         self.status = status
         self.fields = fields
         self.body = body

@@ -1,4 +1,6 @@
-/// A table of routes: method and pattern to endpoint. It is data, so that what depends on every route can be made from it.
+/// A table of routes: method and pattern to endpoint.
+///
+/// It is data, so that what depends on every route can be made from it.
 package struct Router<Endpoint: Sendable>: Sendable {
     package struct Route: Sendable {
         package let method: Method
@@ -36,7 +38,9 @@ package struct Router<Endpoint: Sendable>: Sendable {
         self.routes = routes
     }
 
-    /// Finds the route of a percent-encoded path. Literal segments are compared after decoding, byte by byte.
+    /// Finds the route of a percent-encoded path.
+    ///
+    /// Literal segments are compared after decoding, byte by byte.
     package func match(_ method: Method, path: String) -> Match {
         guard let segments = RequestPath.segments(of: path) else { return .malformed }
         var allowed: [Method] = []

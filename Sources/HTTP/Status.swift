@@ -37,7 +37,8 @@ package struct Status: Hashable, Sendable {
 
     private static let reasons: [Int: String] = {
         let named = [
-            ok, accepted, noContent, notModified, badRequest, unauthorized, forbidden, notFound, methodNotAllowed, conflict,
+            ok, accepted, noContent, notModified, badRequest, unauthorized, forbidden, notFound, methodNotAllowed,
+            conflict,
             contentTooLarge, unsupportedMediaType, tooManyRequests, internalServerError, badGateway, serviceUnavailable,
             gatewayTimeout,
         ]

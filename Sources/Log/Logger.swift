@@ -54,7 +54,8 @@ package struct Logger: Sendable {
         unsafe line.withUnsafeBytes { bytes in
             var sent = 0
             while sent < bytes.count {
-                let count = unsafe Glibc.write(STDERR_FILENO, bytes.baseAddress.map { unsafe $0 + sent }, bytes.count - sent)
+                let count = unsafe Glibc.write(
+                    STDERR_FILENO, bytes.baseAddress.map { unsafe $0 + sent }, bytes.count - sent)
                 if count <= 0 { break }
                 sent += count
             }
@@ -62,7 +63,9 @@ package struct Logger: Sendable {
     }
 }
 
-/// One JSON object on one line. `Log` imports nothing, so it writes its own few rules.
+/// One JSON object on one line.
+///
+/// `Log` imports nothing, so it writes its own few rules.
 private struct Line {
     private var bytes: [UInt8] = [UInt8(ascii: "{")]
 

@@ -1,7 +1,9 @@
 /// A value that no log line, error or trace may show.
 ///
 /// It prints as `***` whatever prints it; `reveal()` is the one way to the value and is easy to search for.
-package struct Redacted<Value: Sendable>: Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
+package struct Redacted<Value: Sendable>: Sendable, CustomStringConvertible, CustomDebugStringConvertible,
+    CustomReflectable
+{
     private let value: Value
 
     package init(_ value: Value) {
