@@ -76,7 +76,8 @@ package struct MintRecord: Sendable {
     package var sameTokenNextMintAt: Timestamp?
 
     package init(
-        fence: Int64, generation: Int64, token: Redacted<String>, expiresAt: Timestamp?, look: Timestamp, version: Version,
+        fence: Int64, generation: Int64, token: Redacted<String>, expiresAt: Timestamp?, look: Timestamp,
+        version: Version,
         marksAtLook: Int64, gap: Duration, overlap: Duration?, sameTokenNextMintAt: Timestamp? = nil
     ) {
         self.fence = fence
