@@ -47,7 +47,7 @@ let package = Package(
 
         // Adapters: each speaks to one outside thing.
         module("Crypto", ["COpenSSL"]),
-        module("Curl", ["HTTP", "CCurl"]),
+        module("Curl", ["Clocks", "HTTP", "CCurl"]),
         module("HTTPServer", ["HTTP", "CMicroHTTPD", "CSystem"]),
         module("MariaDB", ["SQL", "CMariaDB"]),
         module("SQLite", ["SQL", "CSQLite"]),

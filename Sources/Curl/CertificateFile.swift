@@ -1,0 +1,17 @@
+internal import Glibc
+
+/// Where images keep the file of certification authorities.
+enum CertificateFile {
+    static let candidates = [
+        "/etc/ssl/certs/ca-certificates.crt",  // Debian, Ubuntu, Alpine, Alibaba FC
+        "/etc/pki/tls/certs/ca-bundle.crt",  // Amazon Linux, Fedora
+        "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",  // RHEL
+        "/etc/ssl/ca-bundle.pem",  // openSUSE
+        "/etc/ssl/cert.pem",  // Alpine
+    ]
+
+    /// The first that can be read; nil leaves the library's own default.
+    static func found() -> String? {
+        candidates.first { unsafe access($0, R_OK) == 0 }
+    }
+}

@@ -1,0 +1,61 @@
+internal import CCurl
+package import Clocks
+package import HTTP
+
+/// The HTTP client over libcurl: one easy handle, which keeps its connections between calls.
+///
+/// One value belongs to one worker.
+///
+/// libcurl is opened by the first call. Every call
+/// - speaks HTTP/1.1 over http or https, follows no redirect, keeps no cookie, reads no `.netrc` and uses no proxy, whatever the
+///   environment says: a proxy would see where secrets go and answer in the provider's name;
+/// - verifies the server's certificate and name, TLS 1.2 at least;
+/// - sends **at most one request**. libcurl repeats a request by itself on a fresh connection when a kept one turns out to be
+///   dead; the second time a connection stands, the call is ended instead, and counts as ambiguous if a byte of the
+///   first try was sent. A connection that was idle for over ten seconds, counted by whichever clock saw more (a frozen
+///   function's does not always run), is not used again, so that this stays rare.
+package final class CurlClient: Client {
+    /// The longest idle time after which a connection is used again.
+    package static let longestIdle: Duration = .seconds(10)
+
+    private let clock: any Clock
+    private let certificates: String?
+    private var transfer: Transfer?
+    private var lastUse: Moment?
+
+    /// - Parameters:
+    ///   - certificates: a PEM file of certification authorities; nil looks where the usual images keep theirs.
+    ///   - clock: counts the idle time of kept connections and the time that `willSend` takes.
+    package init(certificates: String? = nil, clock: any Clock = SystemClock()) {
+        self.certificates = certificates
+        self.clock = clock
+    }
+
+    package func send(
+        _ request: ClientRequest, limits: ClientLimits, willSend: () -> Bool, didSend: () -> Void
+    ) throws(ClientError) -> ClientResponse {
+        let started = clock.now()
+        let transfer = try openedTransfer()
+        let mayReuse = lastUse.map { $0.elapsed(to: started) <= CurlClient.longestIdle } ?? false
+        let clock = self.clock
+        let result = withoutActuallyEscaping(willSend) { willSend in
+            withoutActuallyEscaping(didSend) { didSend in
+                let exchange = Exchange(
+                    bodyBytes: request.body.count, limits: limits, willSend: willSend, didSend: didSend,
+                    isLate: { started.elapsed(to: clock.now()) >= limits.total })
+                return transfer.perform(request, limits: limits, mayReuse: mayReuse, exchange: exchange)
+            }
+        }
+        lastUse = clock.now()
+        return try result.get()
+    }
+
+    private func openedTransfer() throws(ClientError) -> Transfer {
+        if let transfer { return transfer }
+        guard let opened = Transfer(certificates: certificates ?? CertificateFile.found()) else {
+            throw .notSent(.library)
+        }
+        transfer = opened
+        return opened
+    }
+}

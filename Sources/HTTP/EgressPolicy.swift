@@ -1,0 +1,59 @@
+/// Where requests may go: https anywhere on the open internet, anything else only where it is listed.
+///
+/// It judges URLs as they are written, not the addresses that a name resolves to.
+package struct EgressPolicy: Sendable, Equatable {
+    package enum Refusal: String, Sendable, CustomStringConvertible {
+        case plainHTTP = "plain http is only allowed to hosts that UPSTREAM_ALLOW lists"
+        case internalAddress = "internal addresses are only allowed where UPSTREAM_ALLOW lists them"
+
+        package var description: String { rawValue }
+    }
+
+    /// A bad entry of the list.
+    package struct ParseError: Error, Sendable, Equatable, CustomStringConvertible {
+        package let entry: String
+
+        package var description: String { "UPSTREAM_ALLOW: \"\(entry)\" is not host[:port]" }
+    }
+
+    private struct Entry: Sendable, Equatable {
+        let host: URL.Host
+        /// Nil for every port.
+        let port: UInt16?
+    }
+
+    private let entries: [Entry]
+
+    /// Nothing is listed.
+    package init() {
+        entries = []
+    }
+
+    /// Reads `UPSTREAM_ALLOW`: `host[:port],…`, IPv6 addresses in brackets, blanks around entries ignored.
+    package init(parsing list: String) throws(ParseError) {
+        var entries: [Entry] = []
+        for part in list.split(separator: ",", omittingEmptySubsequences: true) {
+            let text = part.drop { $0 == " " }
+            let entry = text.reversed().drop { $0 == " " }.reversed()
+            if entry.isEmpty { continue }
+            do {
+                let (host, port) = try HostAndPort.split(Substring(String(entry)))
+                entries.append(Entry(host: try URL.host(host), port: port))
+            } catch {
+                throw ParseError(entry: String(entry))
+            }
+        }
+        self.entries = entries
+    }
+
+    /// Nil where a request to the URL may be made.
+    package func permits(_ url: URL) -> Refusal? {
+        if entries.contains(where: { $0.host == url.host && ($0.port == nil || $0.port == url.port) }) { return nil }
+        guard url.scheme == .https else { return .plainHTTP }
+        switch url.host {
+        case .address(let address): return address.isPublic ? nil : .internalAddress
+        // RFC 6761, 6.3: these names mean this machine.
+        case .name(let name): return name == "localhost" || name.hasSuffix(".localhost") ? .internalAddress : nil
+        }
+    }
+}
