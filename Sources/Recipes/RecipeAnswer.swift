@@ -1,0 +1,194 @@
+internal import Clocks
+internal import HTTP
+internal import JSON
+internal import Log
+internal import Tokens
+
+/// Judges a complete answer by its recipe.
+///
+/// | answer | outcome |
+/// |---|---|
+/// | success by the rule, and a token | minted |
+/// | success by the rule, no usable token or life; broken JSON or empty with 2xx | unusable: a token may have been issued |
+/// | success rule fails, 4xx, or a redirect | refused, classified by the provider's code, else by the status |
+/// | 5xx with an error code that is known or declared | refused: the provider itself spoke |
+/// | any other 5xx | ambiguous: whatever stands before the provider may have given up on a request that goes on |
+struct RecipeAnswer {
+    let recipe: Recipe
+    let response: ClientResponse
+    let now: Timestamp
+    private let document: JSON.Value?
+    private let shown: ShownText
+
+    init(recipe: Recipe, response: ClientResponse, secrets: [String], now: Timestamp) {
+        self.recipe = recipe
+        self.response = response
+        self.now = now
+        let limits = JSON.Limits(depth: 16, nodes: 10_000, bytes: 64 << 10)
+        document = try? JSON.Value(parsing: response.body, limits: limits)
+        var secrets = secrets
+        if let document, let path = recipe.tokenPath, let token = path.value(in: document)?.string {
+            secrets.append(token)
+        }
+        shown = ShownText(hiding: secrets, and: document)
+    }
+
+    var outcome: MintOutcome {
+        let status = response.status.code
+        if declaresStatus ? holds : response.status.isSuccess { return answered }
+        switch status {
+        case 500...: return serverError
+        case 300..<400:
+            return .refused(failure(.configuration, "The provider redirected (\(status)); redirects are not followed."))
+        default: return refused(orElse: classOfStatus)
+        }
+    }
+
+    // MARK: The success rule
+
+    private var declaresStatus: Bool {
+        recipe.success?.contains { if case .status = $0 { true } else { false } } ?? false
+    }
+
+    /// Whether every declared condition holds; without any, whether nothing says that this is an error.
+    private var holds: Bool {
+        guard let conditions = recipe.success else {
+            return !ProviderCodes.errorMarks.contains { mark in
+                document?[mark].map { !RecipeAnswer.isNothing($0) } ?? false
+            }
+        }
+        return conditions.allSatisfy { condition in
+            switch condition {
+            case .status(let codes): return codes.contains(response.status.code)
+            case .equals(let path, let wanted): return value(path).map { Scalar.areEqual($0, wanted) } ?? false
+            case .absentOr(let path, let wanted): return value(path).map { Scalar.areEqual($0, wanted) } ?? true
+            case .exists(let path, let isThere): return (value(path) != nil) == isThere
+            }
+        }
+    }
+
+    private func value(_ path: ValuePath) -> JSON.Value? {
+        document.flatMap { path.value(in: $0) }
+    }
+
+    /// What stands for "no error" in a member that could name one.
+    private static func isNothing(_ value: JSON.Value) -> Bool {
+        switch value {
+        case .null, .bool(false): true
+        case .string(let text): text.isEmpty || text == "0"
+        case .number: Scalar.areEqual(value, 0)
+        default: false
+        }
+    }
+
+    // MARK: Outcomes
+
+    private var answered: MintOutcome {
+        if recipe.contentType == .text { return text }
+        guard document != nil else {
+            return unusable(
+                response.body.isEmpty ? "The provider's answer is empty." : "The provider's answer is not JSON.")
+        }
+        guard holds else { return refused(orElse: .transient) }
+        guard let path = recipe.tokenPath, let token = value(path)?.string, !token.isEmpty else {
+            if recipe.success == nil, errorCode != nil { return refused(orElse: .transient) }
+            return unusable("The provider's answer has no token at \(recipe.tokenPath?.text ?? "token_path").")
+        }
+        return mint(token)
+    }
+
+    private var text: MintOutcome {
+        let token = String(decoding: response.body, as: UTF8.self).drop { $0.isWhitespace }
+        let trimmed = String(token.reversed().drop { $0.isWhitespace }.reversed())
+        guard let first = trimmed.first else { return unusable("The provider's answer is empty.") }
+        // A page or a document in place of a token is what gateways and providers answer in trouble.
+        guard first != "<", first != "{", trimmed.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            return unusable("The provider's answer is not a token.")
+        }
+        return mint(trimmed)
+    }
+
+    private func mint(_ token: String) -> MintOutcome {
+        let isPrintable = token.unicodeScalars.allSatisfy { $0.properties.generalCategory != .control }
+        guard isPrintable, token.utf8.count <= RecipeAnswer.longestToken else {
+            return unusable("The provider's token is too long or holds a control character.")
+        }
+        guard let path = recipe.lifePath, let value = value(path) else {
+            return .minted(Redacted(token), life: recipe.life.map { .seconds($0) })
+        }
+        guard let life = Life.read(value, recipe.lifeUnit, now: now) else {
+            return unusable("The life of the provider's token, at \(path.text), is not a positive number.")
+        }
+        return .minted(Redacted(token), life: life)
+    }
+
+    private func unusable(_ detail: String) -> MintOutcome {
+        .unusable(failure(.transient, detail))
+    }
+
+    private func refused(orElse fallback: FailureClass) -> MintOutcome {
+        let failureClass = errorCode.flatMap { ProviderCodes.failureClass($0) } ?? fallback
+        return .refused(failure(failureClass, "The provider refused to issue a token (HTTP \(response.status.code))."))
+    }
+
+    private var serverError: MintOutcome {
+        if let code = errorCode, ProviderCodes.failureClass(code) != nil || declaredErrorCode != nil {
+            return refused(orElse: .transient)
+        }
+        return .ambiguous(failure(.transient, "The provider failed (HTTP \(response.status.code))."))
+    }
+
+    private var classOfStatus: FailureClass {
+        switch response.status.code {
+        case 429: .quota
+        case 408, 425: .transient
+        default: .configuration
+        }
+    }
+
+    // MARK: The provider's words
+
+    private func failure(_ failureClass: FailureClass, _ detail: String) -> UpstreamFailure {
+        let message = errorMessage
+        return UpstreamFailure(
+            .refused, failureClass, detail: detail, code: errorCode.map { shown.clean($0, limit: 64) },
+            message: message.map { shown.clean($0) },
+            address: failureClass == .address ? message.flatMap(NamedAddress.first) : nil, retryAfter: retryAfter)
+    }
+
+    private var declaredErrorCode: String? {
+        recipe.errorCode.flatMap { value($0) }.flatMap { RecipeAnswer.isNothing($0) ? nil : Scalar.text($0) }
+    }
+
+    private var errorCode: String? {
+        if recipe.errorCode != nil { return declaredErrorCode }
+        return undeclared?.code
+    }
+
+    private var errorMessage: String? {
+        if let path = recipe.errorMessage { return value(path).flatMap { Scalar.text($0) } }
+        return undeclared?.message
+    }
+
+    /// The first place among the usual ones that holds a code; a message there is better than none.
+    private var undeclared: (code: String, message: String?)? {
+        var found: (code: String, message: String?)?
+        for place in ProviderCodes.places {
+            guard let path = ValuePath(place.code), let value = value(path), !RecipeAnswer.isNothing(value),
+                let code = Scalar.text(value), found == nil || found?.code == code
+            else { continue }
+            let message = ValuePath(place.message).flatMap { self.value($0) }.flatMap { Scalar.text($0) }
+            if message != nil { return (code, message) }
+            if found == nil { found = (code, nil) }
+        }
+        return found
+    }
+
+    /// Whole seconds alone, a day at most; a date in the field is not read.
+    private var retryAfter: Duration? {
+        response.fields[.retryAfter].flatMap { Int64($0) }.flatMap { $0 > 0 ? .seconds(min($0, 86_400)) : nil }
+    }
+
+    /// What every store has room for, and more than any provider issues.
+    private static let longestToken = 16 << 10
+}

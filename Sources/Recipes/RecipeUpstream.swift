@@ -1,0 +1,110 @@
+package import Clocks
+package import HTTP
+internal import JSON
+internal import Log
+package import Tokens
+
+/// Fetches tokens by recipe or `logic_code`: one request per call, judged by what was sent and what came back.
+package final class RecipeUpstream: Upstream {
+    private let client: any HTTP.Client
+    private let egress: EgressPolicy
+    private let clock: any Clock
+
+    /// - Parameter clock: reads lives that a provider gives as an instant.
+    package init(client: any HTTP.Client, egress: EgressPolicy, clock: any Clock = SystemClock()) {
+        self.client = client
+        self.egress = egress
+        self.clock = clock
+    }
+
+    package func mint(_ material: Material, timeout: Duration, look: () -> Bool, sent: () -> Void) -> MintOutcome {
+        let plan: (recipe: Recipe, request: ClientRequest)
+        do {
+            plan = try self.plan(material)
+        } catch {
+            return .refused(error)
+        }
+        var limits = ClientLimits()
+        limits.total = min(limits.total, timeout)
+        limits.connect = min(limits.connect, timeout)
+        let asked = clock.now()
+        do {
+            let response = try client.send(plan.request, limits: limits, willSend: look, didSend: sent)
+            let secrets = material.credentials.values.map { $0.reveal() }
+            return RecipeAnswer(recipe: plan.recipe, response: response, secrets: secrets, now: asked.wall).outcome
+        } catch {
+            return RecipeUpstream.outcome(error)
+        }
+    }
+
+    // MARK: The request
+
+    private func plan(_ material: Material) throws(UpstreamFailure) -> (Recipe, ClientRequest) {
+        if let config = material.config {
+            let recipe = try RecipeUpstream.recipe(config)
+            try check(recipe.url)
+            do {
+                return (recipe, try recipe.request(with: material.credentials))
+            } catch {
+                throw RecipeUpstream.unusable(error.detail)
+            }
+        }
+        guard !material.logicCode.isEmpty else {
+            throw RecipeUpstream.unusable("The realm has neither config nor logic_code.")
+        }
+        guard let url = try? HTTP.URL(parsing: material.logicCode) else {
+            throw RecipeUpstream.unusable("The realm's logic_code is not a URL that can be used.")
+        }
+        try check(url)
+        return (LogicCode.recipe(url), LogicCode.request(url, material))
+    }
+
+    private static func recipe(_ config: String) throws(UpstreamFailure) -> Recipe {
+        guard let value = try? JSON.Value(parsing: config.utf8) else {
+            throw unusable("The realm's config is not JSON.")
+        }
+        do {
+            return try Recipe(parsing: value)
+        } catch {
+            throw unusable("The realm's recipe cannot be used: \(error.description).")
+        }
+    }
+
+    private func check(_ url: HTTP.URL) throws(UpstreamFailure) {
+        if let refusal = egress.permits(url) {
+            throw RecipeUpstream.unusable("The provider may not be called: \(refusal.description).")
+        }
+    }
+
+    private static func unusable(_ detail: String) -> UpstreamFailure {
+        UpstreamFailure(.unusable, .configuration, detail: detail)
+    }
+
+    // MARK: No answer
+
+    private static func outcome(_ error: ClientError) -> MintOutcome {
+        switch error {
+        case .notSent(.stopped): .stopped
+        case .notSent(let reason):
+            switch reason {
+            case .badURL, .refusedAddress:
+                .refused(unusable("The provider may not be called: \(reason.rawValue)."))
+            default:
+                .refused(
+                    UpstreamFailure(
+                        .unreachable, .transient, detail: "The provider cannot be reached: \(reason.rawValue)."))
+            }
+        case .ambiguous(let reason):
+            switch reason {
+            case .tooLarge, .malformed:
+                .ambiguous(
+                    UpstreamFailure(
+                        .refused, .transient, detail: "The provider's answer cannot be used: \(reason.rawValue)."))
+            case .timeout, .reset, .truncated:
+                .ambiguous(
+                    UpstreamFailure(
+                        .unreachable, .transient, detail: "The provider did not answer: \(reason.rawValue)."))
+            }
+        }
+    }
+}

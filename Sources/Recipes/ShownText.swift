@@ -1,0 +1,93 @@
+internal import HTTP
+internal import JSON
+
+/// Makes a provider's words fit to be shown: nothing secret, no control characters, bounded.
+struct ShownText {
+    /// What must not be seen, the longest first, so that no rest of a longer one stays.
+    private let hidden: [String]
+
+    /// - Parameters:
+    ///   - secrets: the credentials of the call; shorter than four characters they are no secrets and would garble every text.
+    ///   - answer: its members with names like a token's or secret's are hidden too.
+    init(hiding secrets: some Sequence<String>, and answer: JSON.Value? = nil) {
+        var hidden: Set<String> = []
+        for secret in Array(secrets) + (answer.map { ShownText.sensitive($0) } ?? []) where secret.utf8.count >= 4 {
+            hidden.insert(secret)
+            hidden.insert(PercentEncoding.encode(secret))
+            hidden.insert(String(JSON.Value.string(secret).text.dropFirst().dropLast()))
+        }
+        self.hidden = hidden.sorted { ($1.utf8.count, $0) < ($0.utf8.count, $1) }
+    }
+
+    func clean(_ text: String, limit: Int = 300) -> String {
+        var text = text
+        for secret in hidden { text = ShownText.replace(secret, in: text) }
+        text = ShownText.withoutTokens(text)
+        let scalars = text.unicodeScalars.map { ShownText.isShown($0) ? $0 : " " }
+        return String(String(String.UnicodeScalarView(scalars)).prefix(limit))
+    }
+
+    private static func replace(_ secret: String, in text: String) -> String {
+        var parts: [Substring] = []
+        var rest = text[...]
+        while let range = rest.firstRange(of: secret) {
+            parts.append(rest[..<range.lowerBound])
+            rest = rest[range.upperBound...]
+        }
+        return (parts + [rest]).joined(separator: "***")
+    }
+
+    /// Runs of 24 characters and more out of a token's alphabet go; hexadecimal groups joined by `-` (request ids) stay.
+    private static func withoutTokens(_ text: String) -> String {
+        var shown = ""
+        var run = ""
+        func endRun() {
+            shown += run.utf8.count >= 24 && !isRequestID(run) ? "***" : run
+            run = ""
+        }
+        for scalar in text.unicodeScalars {
+            if isTokenCharacter(scalar) {
+                run.unicodeScalars.append(scalar)
+            } else {
+                endRun()
+                shown.unicodeScalars.append(scalar)
+            }
+        }
+        endRun()
+        return shown
+    }
+
+    private static func isTokenCharacter(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.isASCII
+            && (scalar.properties.isAlphabetic || ("0"..."9").contains(scalar)
+                || "-_.~+/=%".unicodeScalars.contains(scalar))
+    }
+
+    private static func isRequestID(_ run: String) -> Bool {
+        let groups = run.split(separator: "-", omittingEmptySubsequences: false)
+        return groups.count > 1 && groups.allSatisfy { (1...12).contains($0.count) && $0.allSatisfy(\.isHexDigit) }
+    }
+
+    /// Control characters, line separators and what turns the direction of text are not shown.
+    private static func isShown(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar.properties.generalCategory {
+        case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .surrogate, .unassigned: false
+        default: true
+        }
+    }
+
+    /// Strings under names that speak of a token, a secret and the like, wherever they are.
+    private static func sensitive(_ value: JSON.Value, isSensitive: Bool = false) -> [String] {
+        switch value {
+        case .string(let text): isSensitive ? [text] : []
+        case .array(let elements): elements.flatMap { sensitive($0, isSensitive: isSensitive) }
+        case .object(let object):
+            object.members.flatMap { name, member in
+                let name = name.lowercased()
+                let isNamed = ["token", "ticket", "secret", "password", "assertion"].contains { name.contains($0) }
+                return sensitive(member, isSensitive: isSensitive || isNamed)
+            }
+        default: []
+        }
+    }
+}
