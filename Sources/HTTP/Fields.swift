@@ -36,6 +36,7 @@ package struct Field: Hashable, Sendable {
         package static let cacheControl = Name(known: "cache-control")
         package static let connection = Name(known: "connection")
         package static let contentLength = Name(known: "content-length")
+        package static let contentTypeOptions = Name(known: "x-content-type-options")
         package static let contentType = Name(known: "content-type")
         package static let etag = Name(known: "etag")
         package static let host = Name(known: "host")

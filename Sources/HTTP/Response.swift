@@ -18,8 +18,8 @@ package struct Response: Sendable {
     }
 
     /// An `application/json` answer.
-    package init(_ status: Status, json: Value) {
-        self.init(status, fields: Fields([Field(.contentType, "application/json")]), body: json.encoded)
+    package init(_ status: Status, json: Value, notes: [(name: String, value: String)] = []) {
+        self.init(status, fields: Fields([Field(.contentType, "application/json")]), body: json.encoded, notes: notes)
     }
 
     /// A `text/plain; charset=utf-8` answer.

@@ -1,0 +1,28 @@
+internal import HTTP
+
+/// What the server can be asked for.
+package enum Endpoint: Sendable, Hashable {
+    case listRealms, writeRealm, readRealm, deleteRealm
+    case listSecrets, writeSecret, readSecret, deleteSecret
+    case token, refreshToken
+    case pong, health, readiness
+
+    /// Whether anybody may ask without a key: these tell nothing but that the function runs.
+    var isOpen: Bool { self == .pong || self == .health }
+
+    static let router = Router<Endpoint>([
+        .init(.get, "/api/realm", .listRealms),
+        .init(.post, "/api/realm", .writeRealm),
+        .init(.get, "/api/realm/:id", .readRealm),
+        .init(.delete, "/api/realm/:id", .deleteRealm),
+        .init(.get, "/api/secret", .listSecrets),
+        .init(.post, "/api/secret", .writeSecret),
+        .init(.get, "/api/secret/:realm/:key", .readSecret),
+        .init(.delete, "/api/secret/:realm/:key", .deleteSecret),
+        .init(.get, "/api/token", .token),
+        .init(.put, "/api/token", .refreshToken),
+        .init(.get, "/pong", .pong),
+        .init(.get, "/healthz", .health),
+        .init(.get, "/readyz", .readiness),
+    ])
+}

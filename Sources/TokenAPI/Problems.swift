@@ -1,0 +1,104 @@
+internal import Clocks
+internal import HTTP
+internal import Tokens
+
+/// The one place that knows which status an error has.
+extension Problem {
+    static func badInput(_ field: String, _ detail: String) -> Problem {
+        Problem(.badRequest, type: "bad-input", title: "Bad input", detail: "\(field) \(detail)", field: field)
+    }
+
+    static let malformedPath = Problem(
+        .badRequest, type: "bad-input", title: "Bad input", detail: "path is not a path of plain, valid segments",
+        field: "path")
+    static let noRoute = Problem(.notFound, type: "not-found", title: "Not found", detail: "there is no such route")
+    static let unknownRealm = Problem(
+        .notFound, type: "realm-not-found", title: "Realm not found", detail: "there is no such realm", field: "realm")
+    static let unknownSecret = Problem(
+        .notFound, type: "secret-not-found", title: "Secret not found", detail: "there is no such secret in this realm",
+        field: "key")
+    static let realmHasSecrets = Problem(
+        .conflict, type: "realm-has-secrets", title: "Realm has secrets",
+        detail: "delete the secrets of this realm first, then the realm")
+    static let databaseUnavailable = Problem(
+        .serviceUnavailable, type: "database-unavailable", title: "Database unavailable",
+        detail: "the database cannot be reached; nothing was changed that is not stored whole", retryAfter: 1)
+    static let inconsistent = Problem(
+        .internalServerError, type: "internal", title: "Internal error",
+        detail: "the stored data or its schema is not what this version expects; the log says where")
+
+    static func methodNotAllowed(_ allowed: [Method]) -> Problem {
+        Problem(
+            .methodNotAllowed, type: "method-not-allowed", title: "Method not allowed",
+            detail: "this route answers \(allowed.map(\.rawValue).joined(separator: ", "))",
+            fields: Fields([Field(.allow, allowed.map(\.rawValue).joined(separator: ", "))]))
+    }
+
+    static func unauthorized(_ detail: String) -> Problem {
+        Problem(
+            .unauthorized, type: "unauthorized", title: "Unauthorized", detail: detail,
+            fields: Fields([Field(.wwwAuthenticate, "Bearer realm=\"token-server\"")]))
+    }
+
+    init(_ error: StoreError) {
+        switch error {
+        case .unavailable, .uncertain: self = .databaseUnavailable
+        case .broken: self = .inconsistent
+        }
+    }
+
+    init(_ refusal: Refusal) {
+        switch refusal {
+        case .unknownRealm: self = .unknownRealm
+        case .unknownSecret: self = .unknownSecret
+        case .upstream(let failure, let retryAfter): self.init(failure, retryAfter: retryAfter)
+        case .busy(let retryAfter):
+            self.init(
+                .serviceUnavailable, type: "refresh-in-progress", title: "Refresh in progress",
+                detail: "another request is fetching this token and has not finished in time",
+                retryAfter: Problem.seconds(retryAfter))
+        case .held(let retryAfter):
+            self.init(
+                .serviceUnavailable, type: "refresh-held", title: "Refresh held back",
+                detail: "a new token now could end one that is still in use", retryAfter: Problem.seconds(retryAfter))
+        case .sameTokenAgain(let retryAfter):
+            self.init(
+                .serviceUnavailable, type: "same-token-again", title: "Same token again",
+                detail: "the provider still gives the token that was reported", retryAfter: Problem.seconds(retryAfter))
+        case .noUpstream:
+            self.init(
+                .conflict, type: "no-upstream", title: "No upstream",
+                detail:
+                    "this realm has neither config nor logic_code, and no token that lives is stored: give the realm a recipe"
+            )
+        case .storeUnavailable: self = .databaseUnavailable
+        case .storeBroken: self = .inconsistent
+        }
+    }
+
+    private init(_ failure: UpstreamFailure, retryAfter: Duration) {
+        let provider = failure.code.map {
+            Provider(code: $0, message: failure.message ?? "", address: failure.address)
+        }
+        switch failure.kind {
+        case .refused:
+            self.init(
+                .badGateway, type: "provider-refused", title: "Provider refused", detail: failure.detail,
+                provider: provider)
+        case .unusable:
+            self.init(
+                .badGateway, type: "recipe-unusable", title: "Recipe cannot be used", detail: failure.detail,
+                provider: provider)
+        case .unreachable:
+            self.init(
+                .serviceUnavailable, type: "provider-unreachable", title: "Provider unreachable",
+                detail: failure.detail,
+                provider: provider)
+        }
+        self.retryAfter = Problem.seconds(retryAfter)
+    }
+
+    private static func seconds(_ duration: Duration) -> Int64 {
+        max(1, duration.secondsRoundedUp)
+    }
+}

@@ -1,0 +1,54 @@
+package import HTTP
+package import Log
+
+/// What the environment says about the API; each variable is read once, at start.
+package struct Settings: Sendable {
+    package var authorization: Authorization
+    package var egress: EgressPolicy
+    package var logLevel: Logger.Level
+
+    /// A variable that is missing or cannot be used. The message never shows the value.
+    package struct Failure: Error, Sendable, Equatable {
+        package let variable: String
+        package let message: String
+    }
+
+    package init(environment: (String) -> String?) throws(Failure) {
+        logLevel = try Settings.logLevel(environment("LOG_LEVEL"))
+        authorization = try Settings.authorization(environment)
+        do throws(EgressPolicy.ParseError) {
+            egress = try EgressPolicy(parsing: environment("UPSTREAM_ALLOW") ?? "")
+        } catch {
+            throw Failure(variable: "UPSTREAM_ALLOW", message: "\"\(error.entry)\" is not host[:port]")
+        }
+    }
+
+    package static func logLevel(_ text: String?) throws(Failure) -> Logger.Level {
+        guard let text, !text.isEmpty else { return .info }
+        guard let level = Logger.Level(rawValue: text) else {
+            throw Failure(variable: "LOG_LEVEL", message: "must be debug, info, warn or error")
+        }
+        return level
+    }
+
+    private static func authorization(_ environment: (String) -> String?) throws(Failure) -> Authorization {
+        switch environment("AUTH") ?? "" {
+        case "none": return .none
+        case "", "keys":
+            guard let digest = environment("ADMIN_KEY_SHA256"), !digest.isEmpty else {
+                return .keys(administrator: nil)
+            }
+            guard let bytes = bytes(ofHex: digest), bytes.count == 32 else {
+                throw Failure(variable: "ADMIN_KEY_SHA256", message: "must be a SHA-256 digest of 64 hex digits")
+            }
+            return .keys(administrator: bytes)
+        default: throw Failure(variable: "AUTH", message: "must be keys or none")
+        }
+    }
+
+    private static func bytes(ofHex text: String) -> [UInt8]? {
+        let digits = text.utf8.map { Character(Unicode.Scalar($0)).hexDigitValue }
+        guard digits.count.isMultiple(of: 2), !digits.contains(nil) else { return nil }
+        return stride(from: 0, to: digits.count, by: 2).map { UInt8((digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0)) }
+    }
+}

@@ -1,0 +1,101 @@
+internal import Clocks
+internal import HTTP
+internal import JSON
+internal import Log
+internal import Tokens
+
+extension TokenService {
+    /// The longest life that a caller can ask for: ten years.
+    private static let longestMinimum: Int64 = 315_360_000
+
+    func token(_ request: Request, _ endpoint: Endpoint, resuming patience: Patience?) throws(Problem) -> Outcome {
+        let isWrite = endpoint == .refreshToken
+        let names: Set<String> = isWrite ? ["realm", "key", "now_token"] : ["realm", "key", "flush", "min_ttl"]
+        let arguments = try Arguments(request, members: names)
+        let id = SecretID(realm: try arguments.required("realm"), key: try arguments.required("key"))
+        let wish = try isWrite ? replacement(arguments) : plain(arguments)
+
+        switch broker.decide(id, wish: wish, deadline: request.deadline, resuming: patience) {
+        case .answer(let answer): return .respond(response(answer, request, id, isConditional: wish.isPlain))
+        case .wait(let delay, let patience): return .wait(delay: delay, state: patience)
+        case .refuse(let refusal): return .respond(problem(refusal, id).response(request, id))
+        }
+    }
+
+    private func plain(_ arguments: Arguments) throws(Problem) -> Wish {
+        let minimum = try arguments.integer("min_ttl", in: 0...TokenService.longestMinimum)
+        if try arguments.flag("flush") { return .flush }
+        return .token(minimumLife: minimum.map { .seconds($0) })
+    }
+
+    private func replacement(_ arguments: Arguments) throws(Problem) -> Wish {
+        try arguments.text("now_token").map(Wish.replacement) ?? .flush
+    }
+
+    private func problem(_ refusal: Refusal, _ id: SecretID) -> Problem {
+        switch refusal {
+        case .unknownRealm: return unknownRealm(id.realm, field: "realm")
+        case .unknownSecret: return unknownSecret(id)
+        case .storeBroken(let what):
+            logger.log(.error, "store", ["broken": .string(what)])
+            return Problem(refusal)
+        default: return Problem(refusal)
+        }
+    }
+
+    private func response(_ answer: Answer, _ request: Request, _ id: SecretID, isConditional: Bool) -> Response {
+        let tag = EntityTag(answer)
+        var response: Response
+        let isKnown = isConditional && request.fields[.ifNoneMatch].map { tag.matches($0) } ?? false
+        if isKnown {
+            response = Response(.notModified)
+        } else {
+            response = Response(.ok, json: .object(Object(answer)))
+        }
+        response.fields[.cacheControl] =
+            "private, max-age=\(answer.maxAge.wholeSeconds), stale-if-error=\(answer.staleIfError.wholeSeconds)"
+        response.fields[.etag] = tag.text
+        response.notes += [
+            (name: "realm", value: id.realm), (name: "outcome", value: answer.isStale ? "stale" : "token"),
+            (name: "source", value: answer.source.rawValue),
+        ]
+        return response
+    }
+}
+
+extension Wish {
+    fileprivate var isPlain: Bool {
+        if case .token = self { true } else { false }
+    }
+}
+
+extension Problem {
+    fileprivate func response(_ request: Request, _ id: SecretID) -> Response {
+        var response = response(requestID: request.id)
+        response.notes.append((name: "realm", value: id.realm))
+        return response
+    }
+}
+
+extension EntityTag {
+    /// Names the token, not the text: what is left of its life changes with every answer, so the tag is a weak one.
+    fileprivate init(_ answer: Answer) {
+        self.init(
+            weak:
+                "\(answer.generation)-\(String(answer.mintedAt?.milliseconds ?? 0, radix: 16))\(answer.isStale ? "-s" : "")"
+        )
+    }
+}
+
+extension Object {
+    fileprivate init(_ answer: Answer) {
+        self = [
+            "token": .string(answer.token.reveal()),
+            "expires_in": answer.expiresIn.map { JSON.Value($0.wholeMilliseconds) } ?? .null,
+            "expires_at": answer.expiresAt.map { JSON.Value($0.milliseconds) } ?? .null,
+            "source": .string(answer.source.rawValue), "generation": JSON.Value(answer.generation),
+            "stale": .bool(answer.isStale),
+        ]
+        if answer.isSuppressed { self["refresh"] = "suppressed" }
+    }
+}

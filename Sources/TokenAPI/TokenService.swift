@@ -1,0 +1,124 @@
+package import Clocks
+package import HTTP
+internal import JSON
+package import Log
+package import Tokens
+
+/// The HTTP API of the token server. One value belongs to one worker.
+package final class TokenService: Handler {
+    let broker: Broker
+    let realms: any RealmStore
+    let secrets: any SecretStore
+    let probe: any StoreProbe
+    let settings: Settings
+    let clock: any Clock
+    let logger: Logger
+
+    package init(
+        store: any TokenStore & RealmStore & SecretStore & StoreProbe, upstream: any Upstream, settings: Settings,
+        clock: any Clock, logger: Logger
+    ) {
+        broker = Broker(store: store, upstream: upstream, clock: clock)
+        realms = store
+        secrets = store
+        probe = store
+        self.settings = settings
+        self.clock = clock
+        self.logger = logger
+    }
+
+    package func respond(to request: Request, resuming state: (any Sendable)?) -> Outcome {
+        var route: String?
+        var outcome: Outcome
+        do throws(Problem) {
+            outcome = try dispatch(request, resuming: state, route: &route)
+        } catch {
+            outcome = .respond(error.response(requestID: request.id))
+        }
+        if case .respond(var response) = outcome {
+            response.fields[.requestID] = request.id
+            response.fields.append(.contentTypeOptions, "nosniff")
+            if let route { response.notes.append((name: "route", value: route)) }
+            outcome = .respond(response)
+        }
+        return outcome
+    }
+
+    /// A schedule has nothing to do here: tokens are refreshed when they are asked for.
+    package func run(_ schedule: Schedule, deadline: Moment?) -> Response {
+        var response = Response(.ok, json: ["job": schedule.job.map(JSON.Value.string) ?? .null, "done": 0])
+        response.notes.append((name: "outcome", value: "nothing-to-do"))
+        return response
+    }
+
+    private func dispatch(_ request: Request, resuming state: (any Sendable)?, route: inout String?) throws(Problem)
+        -> Outcome
+    {
+        let match = Endpoint.router.match(request.method, path: request.path)
+        if case .found(let found, _) = match, found.endpoint.isOpen {
+            route = found.pattern
+            return .respond(health(found.endpoint))
+        }
+        try settings.authorization.check(request)
+        switch match {
+        case .malformed: throw .malformedPath
+        case .notFound: throw .noRoute
+        case .methodNotAllowed(let allowed): throw .methodNotAllowed(allowed)
+        case .found(let found, let parameters):
+            route = found.pattern
+            switch found.endpoint {
+            case .token, .refreshToken: return try token(request, found.endpoint, resuming: state as? Patience)
+            default: return .respond(try answer(request, found.endpoint, parameters))
+            }
+        }
+    }
+
+    private func answer(_ request: Request, _ endpoint: Endpoint, _ parameters: [String: String]) throws(Problem)
+        -> Response
+    {
+        switch endpoint {
+        case .listRealms: try listRealms(request)
+        case .writeRealm: try writeRealm(request)
+        case .readRealm: try readRealm(parameters["id"] ?? "")
+        case .deleteRealm: try deleteRealm(parameters["id"] ?? "")
+        case .listSecrets: try listSecrets(request)
+        case .writeSecret: try writeSecret(request)
+        case .readSecret: try readSecret(SecretID(parameters))
+        case .deleteSecret: try deleteSecret(SecretID(parameters))
+        case .readiness: readiness()
+        case .pong, .health, .token, .refreshToken: throw .noRoute
+        }
+    }
+
+    /// Runs a store call; what is broken is logged here, once, and shown to nobody.
+    func stored<Result>(_ body: () throws(StoreError) -> Result) throws(Problem) -> Result {
+        do throws(StoreError) {
+            return try body()
+        } catch {
+            if case .broken(let what) = error { logger.log(.error, "store", ["broken": .string(what)]) }
+            throw Problem(error)
+        }
+    }
+}
+
+extension SecretID {
+    fileprivate init(_ parameters: [String: String]) {
+        self.init(realm: parameters["realm"] ?? "", key: parameters["key"] ?? "")
+    }
+}
+
+/// The list shape of the predecessor, which its users rely on.
+func listResponse(_ elements: [JSON.Value], total: Int) -> Response {
+    Response(
+        .ok,
+        json: ["data": ["list": .array(elements), "total": JSON.Value(Int64(total))], "success": "ok"])
+}
+
+extension Page {
+    /// `page` from 1, `pageSize` from 1, 10 without one, above 100 counts as 100.
+    init(_ arguments: Arguments) throws(Problem) {
+        let number = try arguments.integer("page", in: 1...1_000_000_000) ?? 1
+        let size = try arguments.integer("pageSize", in: 1...Int64.max) ?? 10
+        self.init(number: Int(number), size: Int(min(size, 100)))
+    }
+}
