@@ -1,4 +1,6 @@
-/// One connection to a database, opened by the first statement. One value belongs to one worker.
+/// One connection to a database, opened by the first statement.
+///
+/// One value belongs to one worker.
 ///
 /// A connection that is found dead *before* a statement was sent (a freeze, a server's idle timeout) is opened again
 /// once, silently, unless a transaction is open. A connection that breaks *under* a statement throws `.lost` or

@@ -1,4 +1,6 @@
-/// What went wrong with a statement or a connection. The description shows no argument and no server text, which may quote one.
+/// What went wrong with a statement or a connection.
+///
+/// The description shows no argument and no server text, which may quote one.
 package struct DatabaseError: Error, Sendable, CustomStringConvertible {
     package enum Code: String, Sendable {
         /// Nothing ran: no connection could be made.

@@ -3,7 +3,9 @@ package enum Dialect: Sendable {
     case mysql
     case sqlite
 
-    /// The database's clock: epoch milliseconds in UTC. One value throughout a statement.
+    /// The database's clock: epoch milliseconds in UTC.
+    ///
+    /// One value throughout a statement.
     package var now: String {
         switch self {
         // Every connection sets its time zone to UTC, so that no summer time makes this ambiguous.

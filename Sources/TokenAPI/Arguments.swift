@@ -1,7 +1,9 @@
 internal import HTTP
 internal import JSON
 
-/// The arguments of one request: the query, and where the route takes one a JSON object as body. Strict about both.
+/// The arguments of one request: the query, and where the route takes one a JSON object as body.
+///
+/// Strict about both.
 struct Arguments {
     private let query: QueryString
     private let body: Object?

@@ -7,7 +7,9 @@ package struct Settings: Sendable {
     package var egress: EgressPolicy
     package var logLevel: Logger.Level
 
-    /// A variable that is missing or cannot be used. The message never shows the value.
+    /// A variable that is missing or cannot be used.
+    ///
+    /// The message never shows the value.
     package struct Failure: Error, Sendable, Equatable {
         package let variable: String
         package let message: String

@@ -4,7 +4,9 @@ internal import JSON
 package import Log
 package import Tokens
 
-/// The HTTP API of the token server. One value belongs to one worker.
+/// The HTTP API of the token server.
+///
+/// One value belongs to one worker.
 package final class TokenService: Handler {
     let broker: Broker
     let realms: any RealmStore

@@ -44,7 +44,9 @@ package struct Material: Sendable {
     package var version: Version
     /// The recipe as JSON text, as the administrator gave it.
     package var config: String?
-    /// The URL that makes tokens itself; empty for none. `config` wins over it.
+    /// The URL that makes tokens itself; empty for none.
+    ///
+    /// `config` wins over it.
     package var logicCode: String
     package var credentials: [String: Redacted<String>]
 

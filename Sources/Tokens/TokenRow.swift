@@ -11,7 +11,9 @@ package enum FailureClass: String, Sendable {
     case configuration, address, quota, transient
 }
 
-/// One secret's token and lease as the store holds them. Every instant is the database's.
+/// One secret's token and lease as the store holds them.
+///
+/// Every instant is the database's.
 package struct TokenRow: Sendable, Equatable {
     package var token: Redacted<String>?
     /// Nil for a token without expiry, and where there is no token.

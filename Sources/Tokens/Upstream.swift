@@ -51,7 +51,9 @@ package enum MintOutcome: Sendable {
     case stopped
 }
 
-/// Calls providers. One value belongs to one worker.
+/// Calls providers.
+///
+/// One value belongs to one worker.
 package protocol Upstream: AnyObject {
     /// Makes one call, or several where the recipe says so; blocks for `timeout` at the most.
     ///

@@ -1,0 +1,26 @@
+package import Tokens
+
+/// A provider that answers what a test says, and counts.
+package final class ScriptedUpstream: Upstream {
+    /// What to do with one call; nothing is sent where `look` says no.
+    package var script: (Material) -> MintOutcome
+    /// Runs between the look and the answer: what happens while the call is under way.
+    package var whileUnderWay: () -> Void = {}
+    /// Runs before the look.
+    package var beforeLook: () -> Void = {}
+    /// The calls that reached the provider.
+    package private(set) var calls = 0
+
+    package init(_ script: @escaping (Material) -> MintOutcome) {
+        self.script = script
+    }
+
+    package func mint(_ material: Material, timeout: Duration, look: () -> Bool, sent: () -> Void) -> MintOutcome {
+        beforeLook()
+        guard look() else { return .stopped }
+        calls += 1
+        sent()
+        whileUnderWay()
+        return script(material)
+    }
+}
