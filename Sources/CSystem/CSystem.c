@@ -1,1 +1,102 @@
+#define _GNU_SOURCE
 #include "CSystem.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static sigset_t termination(void) {
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    return set;
+}
+
+// Runs between fork and exec: async-signal-safe calls alone. The report descriptor closes itself when exec succeeds.
+static void become(
+    const char *program, char *const *arguments, char *const *environment, int output, int error, int report, pid_t parent) {
+    sigset_t none;
+    sigemptyset(&none);
+    int null = open("/dev/null", O_RDONLY);
+    // The report must survive the three dup2 and the closing of everything above it.
+    int high = fcntl(report, F_DUPFD_CLOEXEC, 10);
+    int out = fcntl(output, F_DUPFD_CLOEXEC, 10);
+    int err = fcntl(error, F_DUPFD_CLOEXEC, 10);
+    if (null >= 0 && high >= 0 && out >= 0 && err >= 0 && setpgid(0, 0) == 0 && dup2(null, 0) >= 0 && dup2(out, 1) >= 0 &&
+        dup2(err, 2) >= 0 && sigprocmask(SIG_SETMASK, &none, NULL) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0) {
+        if (getppid() != parent) _exit(1);
+        syscall(SYS_close_range, 3, high - 1, 0);
+        syscall(SYS_close_range, high + 1, ~0U, 0);
+        signal(SIGPIPE, SIG_DFL);
+        execve(program, arguments, environment);
+    }
+    int failure = errno;
+    if (write(high >= 0 ? high : report, &failure, sizeof failure) < 0) _exit(126);
+    _exit(127);
+}
+
+int csystem_spawn(
+    const char *program, char *const *arguments, char *const *environment, int output, int error, pid_t *process) {
+    int report[2];
+    if (pipe2(report, O_CLOEXEC) != 0) return errno;
+    pid_t parent = getpid();
+    pid_t child = fork();
+    if (child == 0) become(program, arguments, environment, output, error, report[1], parent);
+    int forkError = errno;
+    close(report[1]);
+    if (child < 0) {
+        close(report[0]);
+        return forkError;
+    }
+    int failure = 0;
+    ssize_t got;
+    do got = read(report[0], &failure, sizeof failure);
+    while (got < 0 && errno == EINTR);
+    close(report[0]);
+    if (got == (ssize_t)sizeof failure) {
+        waitpid(child, NULL, 0);
+        return failure ? failure : EIO;
+    }
+    *process = child;
+    return 0;
+}
+
+void csystem_die_with_parent(void) {
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() == 1) _exit(1);
+}
+
+int csystem_wait_for_end(pid_t process) {
+    siginfo_t info;
+    int result;
+    do result = waitid(P_PID, (id_t)process, &info, WEXITED | WNOWAIT);
+    while (result != 0 && errno == EINTR);
+    return result == 0 ? 0 : errno;
+}
+
+int csystem_reap(pid_t process) {
+    int status;
+    pid_t got;
+    do got = waitpid(process, &status, 0);
+    while (got < 0 && errno == EINTR);
+    if (got != process) return -1;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+void csystem_block_termination(void) {
+    sigset_t set = termination();
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int csystem_wait_for_termination(void) {
+    sigset_t set = termination();
+    int number = 0;
+    while (sigwait(&set, &number) != 0) continue;
+    return number;
+}

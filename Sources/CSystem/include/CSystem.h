@@ -3,8 +3,32 @@
 #define CSYSTEM_H
 
 #include <errno.h>
+#include <signal.h>
+#include <sys/types.h>
 
 // Swift's own `errno` links the overlay, which needs GLIBC_2.35; this one needs 2.34, which Lambda's image has.
 static inline int csystem_errno(void) { return errno; }
+
+// Starts a program as the leader of a process group of its own: nothing inherited but the three descriptors, no signal
+// blocked, SIGKILL when the *thread* that called this ends. posix_spawn can do neither the last nor close the rest.
+// Answers 0 and the process id, or an errno, that of a failed exec included.
+int csystem_spawn(
+    const char *_Nonnull program, char *_Nullable const *_Nonnull arguments, char *_Nullable const *_Nonnull environment,
+    int output, int error, pid_t *_Nonnull process);
+
+// Asks for SIGKILL when the parent ends, and ends at once where it has ended already (prctl is variadic).
+void csystem_die_with_parent(void);
+
+// waitid's siginfo_t members are macros. Blocks until the process has ended, without reaping it; 0 or an errno.
+int csystem_wait_for_end(pid_t process);
+
+// Reaps an ended process: its exit code, or 128 + the signal that ended it, or -1.
+int csystem_reap(pid_t process);
+
+// Blocks SIGTERM, SIGINT and SIGHUP for this thread and those it starts; a sigset_t cannot be made in safe Swift.
+void csystem_block_termination(void);
+
+// Waits for one of the blocked signals and answers its number.
+int csystem_wait_for_termination(void);
 
 #endif
