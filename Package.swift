@@ -49,7 +49,7 @@ let package = Package(
         module("Crypto", ["COpenSSL"]),
         module("Curl", ["Clocks", "HTTP", "CCurl"]),
         module("HTTPServer", ["HTTP", "CMicroHTTPD", "CSystem"]),
-        module("MariaDB", ["SQL", "CMariaDB"]),
+        module("MariaDB", ["SQL", "Clocks", "CMariaDB"]),
         module("SQLite", ["SQL", "CSQLite"]),
 
         // The domain, and what serves it.
