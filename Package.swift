@@ -11,8 +11,13 @@ let strictTests: [SwiftSetting] = [
 let strict = strictTests + [.strictMemorySafety()]  // SE-0458
 let strictC: [CSetting] = [.treatAllWarnings(as: .error)]
 
-func module(_ name: String, _ dependencies: [Target.Dependency] = [], linker: [LinkerSetting] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict, linkerSettings: linker)
+func module(
+    _ name: String, _ dependencies: [Target.Dependency] = [], embedding resources: [String] = [],
+    linker: [LinkerSetting] = []
+) -> Target {
+    .target(
+        name: name, dependencies: dependencies, resources: resources.map { .embedInCode($0) }, swiftSettings: strict,
+        linkerSettings: linker)
 }
 
 func shim(_ name: String, linker: [LinkerSetting] = []) -> Target {
@@ -55,7 +60,7 @@ let package = Package(
         // The domain, and what serves it.
         module("Tokens", ["Clocks", "Log"]),
         module("Recipes", ["Tokens", "Clocks", "HTTP", "JSON", "Crypto"]),
-        module("Storage", ["Tokens", "Clocks", "SQL", "JSON"]),
+        module("Storage", ["Tokens", "Clocks", "Log", "SQL", "JSON"], embedding: ["Migrations"]),
         module("TokenAPI", ["Tokens", "Recipes", "Clocks", "HTTP", "JSON", "Crypto", "Log"]),
 
         // The platforms: theirs, and our local one. Neither side imports the other.

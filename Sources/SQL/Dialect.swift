@@ -35,11 +35,13 @@ package enum Dialect: Sendable {
 
     /// A `LIKE` pattern for text that contains `text`, with `!` as the escape character: `x LIKE ? ESCAPE '!'`.
     package static func contains(_ text: String) -> String {
-        var pattern = "%"
-        for character in text {
-            if character == "%" || character == "_" || character == "!" { pattern.append("!") }
-            pattern.append(character)
+        // By scalar: a wildcard followed by a combining mark is one character to Swift, and still a wildcard to a database.
+        var pattern = String.UnicodeScalarView("%".unicodeScalars)
+        for scalar in text.unicodeScalars {
+            if scalar == "%" || scalar == "_" || scalar == "!" { pattern.append("!") }
+            pattern.append(scalar)
         }
-        return pattern + "%"
+        pattern.append("%")
+        return String(pattern)
     }
 }

@@ -38,6 +38,12 @@ package struct Query: Sendable, ExpressibleByStringInterpolation {
             arguments.append(value.sqlValue)
         }
 
+        /// Nil becomes `NULL`; an overload of its own, since the compiler warns of an optional where any value may stand.
+        package mutating func appendInterpolation(_ value: (some Bindable)?) {
+            text += "?"
+            arguments.append(value?.sqlValue ?? .null)
+        }
+
         package mutating func appendInterpolation(unsafeSQL text: String) {
             self.text += text
         }

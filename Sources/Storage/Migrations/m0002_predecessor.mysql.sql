@@ -42,7 +42,9 @@ ALTER TABLE realm
     ADD COLUMN revision bigint NOT NULL DEFAULT 0;
 
 -- when column secret.key_1
-UPDATE realm SET recipe_version = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED), revision = recipe_version
+UPDATE realm SET
+    recipe_version = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED),
+    revision = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)
 WHERE recipe_version = 0;
 
 -- when column secret.key_1

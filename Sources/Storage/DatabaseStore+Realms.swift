@@ -1,0 +1,139 @@
+internal import Clocks
+internal import SQL
+package import Tokens
+
+extension DatabaseStore: RealmStore {
+    private static let columns: Query =
+        "realm.id, realm.config, realm.logic_code, realm.comment, realm.policy, realm.created_at, realm.updated_at"
+    private static let names = [
+        "realm.id", "realm.config", "realm.logic_code", "realm.comment", "realm.policy", "realm.created_at",
+        "realm.updated_at",
+    ]
+
+    package func realms(_ page: Page, keyword: String?) throws(StoreError) -> Listing<Realm> {
+        // A–Z are found whatever their case; the case of other letters is left to the database.
+        let condition: Query
+        if let keyword {
+            let pattern = Dialect.contains(keyword)
+            condition = """
+                WHERE LOWER(realm.id) LIKE LOWER(\(pattern)) ESCAPE '!' OR LOWER(realm.comment) LIKE LOWER(\(pattern)) ESCAPE '!'
+                """
+        } else {
+            condition = ""
+        }
+        let total = try count("SELECT COUNT(*) FROM realm \(condition)")
+        let found = try rows(
+            """
+            SELECT \(Self.columns) FROM realm \(condition)
+            ORDER BY realm.updated_at DESC, realm.created_at DESC, realm.id \(page.limit)
+            """)
+        var realms: [Realm] = []
+        for row in found {
+            var columns = ColumnReader(row, Self.names)
+            realms.append(try Self.realm(&columns))
+        }
+        return Listing(elements: realms, total: total)
+    }
+
+    package func realm(_ id: String) throws(StoreError) -> Realm? {
+        guard let row = try rows("SELECT \(Self.columns) FROM realm WHERE realm.id = \(id)").first else { return nil }
+        var columns = ColumnReader(row, Self.names)
+        return try Self.realm(&columns)
+    }
+
+    package func write(_ id: String, _ change: RealmChange) throws(StoreError) -> Realm {
+        try retrying { () throws(StoreError) -> Realm? in
+            // One row in any case, for the clock.
+            let found = try rows(
+                """
+                SELECT \(now), realm.recipe_version, realm.revision, \(Self.columns)
+                FROM (SELECT 1 AS one) AS single LEFT JOIN realm ON realm.id = \(id)
+                """)
+            guard let row = found.first else { throw .broken("the database answered no row for its clock") }
+            var columns = ColumnReader(row, ["clock", "realm.recipe_version", "realm.revision"] + Self.names)
+            let now = try columns.instant()
+            guard let version = try columns.optionalInteger() else {
+                let empty = Realm(
+                    id: id, config: nil, logicCode: "", comment: "", policy: nil, createdAt: now, updatedAt: now)
+                let realm = change.applied(to: empty)
+                return try insert(realm) ? realm : nil
+            }
+            let revision = try columns.integer()
+            let old = try Self.realm(&columns)
+            var new = change.applied(to: old)
+            if new.isSame(as: old) { return old }
+            new.updatedAt = now
+            return try update(
+                new, at: revision, version: new.hasSameRecipe(as: old) ? version : max(version + 1, now.milliseconds))
+                ? new : nil
+        }
+    }
+
+    package func deleteRealm(_ id: String) throws(StoreError) -> RealmDeletion {
+        try retrying { () throws(StoreError) -> RealmDeletion? in
+            let found = try rows(
+                """
+                SELECT realm.revision, (SELECT COUNT(*) FROM secret WHERE secret.realm = realm.id)
+                FROM realm WHERE realm.id = \(id)
+                """)
+            guard let row = found.first else { return .unknown }
+            var columns = ColumnReader(row, ["realm.revision", "the number of secrets"])
+            let revision = try columns.integer()
+            if try columns.integer() > 0 { return .hasSecrets }
+            // Who creates a secret counts the revision up in the same transaction: it cannot slip in between.
+            let deleted = try execute("DELETE FROM realm WHERE id = \(id) AND revision = \(revision)")
+            return deleted == 1 ? .deleted : nil
+        }
+    }
+
+    private func insert(_ realm: Realm) throws(StoreError) -> Bool {
+        do {
+            // Versions start at the clock, so that a realm that is deleted and made again never repeats one.
+            let start = realm.createdAt.milliseconds
+            try connection.execute(
+                """
+                INSERT INTO realm
+                    (id, config, logic_code, comment, policy, recipe_version, revision, created_at, updated_at)
+                VALUES (\(realm.id), \(realm.config), \(realm.logicCode), \(realm.comment), \(realm.policy),
+                    \(start), \(start), \(start), \(start))
+                """)
+            return true
+        } catch {
+            if error.code == .uniqueViolation { return false }
+            throw StoreError(error)
+        }
+    }
+
+    private func update(_ realm: Realm, at revision: Int64, version: Int64) throws(StoreError) -> Bool {
+        try execute(
+            """
+            UPDATE realm SET config = \(realm.config), logic_code = \(realm.logicCode), comment = \(realm.comment),
+                policy = \(realm.policy), recipe_version = \(version), revision = revision + 1,
+                updated_at = \(realm.updatedAt.milliseconds)
+            WHERE id = \(realm.id) AND revision = \(revision)
+            """) == 1
+    }
+
+    private static func realm(_ columns: inout ColumnReader) throws(StoreError) -> Realm {
+        Realm(
+            id: try columns.text(), config: try columns.optionalText(), logicCode: try columns.text(),
+            comment: try columns.text(), policy: try columns.optionalText(), createdAt: try columns.instant(),
+            updatedAt: try columns.instant())
+    }
+}
+
+extension DatabaseStore {
+    func count(_ query: Query) throws(StoreError) -> Int {
+        guard let row = try rows(query).first else { throw .broken("the database counted nothing") }
+        var columns = ColumnReader(row, ["the number of rows"])
+        return Int(try columns.integer())
+    }
+}
+
+extension Page {
+    /// The end of a statement that lists this page.
+    var limit: Query {
+        let (offset, overflow) = (number - 1).multipliedReportingOverflow(by: size)
+        return "LIMIT \(size) OFFSET \(overflow ? Int.max : offset)"
+    }
+}

@@ -1,0 +1,139 @@
+internal import Clocks
+package import Log
+internal import SQL
+package import Tokens
+
+extension DatabaseStore: SecretStore {
+    private static let columns: Query =
+        "secret.realm, secret.`key`, secret.created_at, secret.updated_at, secret.credentials"
+    private static let names = [
+        "secret.realm", "secret.key", "secret.created_at", "secret.updated_at", "secret.credentials",
+    ]
+
+    package func secrets(_ page: Page, realm: String?) throws(StoreError) -> Listing<Secret> {
+        let condition: Query = if let realm { "WHERE secret.realm = \(realm)" } else { "" }
+        let total = try count("SELECT COUNT(*) FROM secret \(condition)")
+        let found = try rows(
+            """
+            SELECT \(Self.columns) FROM secret \(condition)
+            ORDER BY secret.updated_at DESC, secret.created_at DESC, secret.realm, secret.`key` \(page.limit)
+            """)
+        var secrets: [Secret] = []
+        for row in found { secrets.append(try Self.secret(row)) }
+        return Listing(elements: secrets, total: total)
+    }
+
+    package func secret(_ id: SecretID) throws(StoreError) -> Secret? {
+        let found = try rows(
+            "SELECT \(Self.columns) FROM secret WHERE secret.realm = \(id.realm) AND secret.`key` = \(id.key)")
+        guard let row = found.first else { return nil }
+        return try Self.secret(row)
+    }
+
+    package func write(
+        _ id: SecretID, _ changes: [String: Change<Redacted<String>>]
+    ) throws(StoreError) -> Secret? {
+        let written = try retrying { () throws(StoreError) -> Written? in
+            let found = try rows(
+                """
+                SELECT \(now), realm.revision, secret.version, secret.sealed_with, secret.created_at, secret.updated_at,
+                    secret.credentials
+                FROM realm LEFT JOIN secret ON secret.realm = realm.id AND secret.`key` = \(id.key)
+                WHERE realm.id = \(id.realm)
+                """)
+            guard let row = found.first else { return .unknownRealm }
+            var columns = ColumnReader(
+                row,
+                [
+                    "clock", "realm.revision", "secret.version", "secret.sealed_with", "secret.created_at",
+                    "secret.updated_at", "secret.credentials",
+                ])
+            let now = try columns.instant()
+            columns.skip(1)
+            guard let version = try columns.optionalInteger() else {
+                let credentials = CredentialsText.merge(changes, into: [:]) ?? [:]
+                return try insert(id, credentials, at: now)
+            }
+            try columns.requireUnsealed()
+            let createdAt = try columns.instant()
+            let updatedAt = try columns.instant()
+            let old = try CredentialsText.decode(try columns.text())
+            guard let new = CredentialsText.merge(changes, into: old) else {
+                return .stored(Secret(id, old, createdAt: createdAt, updatedAt: updatedAt))
+            }
+            let updated = try execute(
+                """
+                UPDATE secret SET credentials = \(CredentialsText.encode(new)), sealed_with = NULL,
+                    version = \(max(version + 1, now.milliseconds)), updated_at = \(now.milliseconds)
+                WHERE realm = \(id.realm) AND `key` = \(id.key) AND version = \(version)
+                """)
+            return updated == 1 ? .stored(Secret(id, new, createdAt: createdAt, updatedAt: now)) : nil
+        }
+        switch written {
+        case .unknownRealm: return nil
+        case .stored(let secret): return secret
+        }
+    }
+
+    package func deleteSecret(_ id: SecretID) throws(StoreError) -> Bool {
+        try transaction {
+            let deleted = try connection.execute(
+                "DELETE FROM secret WHERE realm = \(id.realm) AND `key` = \(id.key)")
+            try connection.execute("DELETE FROM token WHERE realm = \(id.realm) AND `key` = \(id.key)")
+            return deleted == 1
+        }
+    }
+
+    private enum Written {
+        case unknownRealm
+        case stored(Secret)
+    }
+
+    /// Creates the secret and its token row together, while its realm exists; nil when somebody else was faster.
+    private func insert(
+        _ id: SecretID, _ credentials: [String: Redacted<String>], at now: Timestamp
+    ) throws(StoreError) -> Written? {
+        // Versions and fences start at the clock, so that a secret that is deleted and made again never repeats one.
+        let start = now.milliseconds
+        do {
+            return try connection.transaction {
+                // A write of the realm's own row: whatever the isolation, either this or its deletion comes first.
+                let realms = try connection.execute("UPDATE realm SET revision = revision + 1 WHERE id = \(id.realm)")
+                guard realms == 1 else { return .unknownRealm }
+                try connection.execute(
+                    """
+                    INSERT INTO secret (realm, `key`, credentials, version, created_at, updated_at)
+                    VALUES (\(id.realm), \(id.key), \(CredentialsText.encode(credentials)), \(start), \(start), \(start))
+                    """)
+                try connection.execute(
+                    """
+                    INSERT INTO token (realm, `key`, generation, fence, fails, doubts, marks)
+                    VALUES (\(id.realm), \(id.key), 0, \(start), 0, 0, 0)
+                    """)
+                return .stored(Secret(id, credentials, createdAt: now, updatedAt: now))
+            }
+        } catch let error as DatabaseError {
+            if error.code == .uniqueViolation { return nil }
+            throw StoreError(error)
+        } catch {
+            throw .broken("an unexpected error in a transaction")
+        }
+    }
+
+    private static func secret(_ row: Row) throws(StoreError) -> Secret {
+        var columns = ColumnReader(row, names)
+        let id = SecretID(realm: try columns.text(), key: try columns.text())
+        let createdAt = try columns.instant()
+        let updatedAt = try columns.instant()
+        return Secret(
+            id, try CredentialsText.decode(try columns.text()), createdAt: createdAt, updatedAt: updatedAt)
+    }
+}
+
+extension Secret {
+    fileprivate init(
+        _ id: SecretID, _ credentials: [String: Redacted<String>], createdAt: Timestamp, updatedAt: Timestamp
+    ) {
+        self.init(id: id, credentialNames: credentials.keys.sorted(), createdAt: createdAt, updatedAt: updatedAt)
+    }
+}

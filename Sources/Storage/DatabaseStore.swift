@@ -1,0 +1,65 @@
+package import SQL
+internal import Tokens
+
+/// The stores of the domain on one connection to a database; one value belongs to one worker.
+///
+/// No statement waits for another's lock longer than that one statement runs: a write is guarded by what was read, and
+/// tried again from the reading when somebody else was faster.
+package final class DatabaseStore {
+    let connection: any SQL.Connection
+
+    package init(_ connection: any SQL.Connection) {
+        self.connection = connection
+    }
+
+    /// The database's clock as a fragment of a statement.
+    var now: Query { Query(unsafeSQL: connection.dialect.now) }
+
+    func rows(_ query: Query) throws(StoreError) -> [Row] {
+        do {
+            return try connection.rows(query)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    @discardableResult
+    func execute(_ query: Query) throws(StoreError) -> Int {
+        do {
+            return try connection.execute(query)
+        } catch {
+            throw StoreError(error)
+        }
+    }
+
+    func transaction<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
+        do {
+            return try connection.transaction(body)
+        } catch let error as DatabaseError {
+            throw StoreError(error)
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            throw .broken("an unexpected error in a transaction")
+        }
+    }
+
+    /// Runs `attempt` until it answers: it answers nil when somebody else changed what it had read.
+    func retrying<Result>(_ attempt: () throws(StoreError) -> Result?) throws(StoreError) -> Result {
+        for _ in 0..<32 {
+            if let result = try attempt() { return result }
+        }
+        throw .unavailable
+    }
+}
+
+extension StoreError {
+    init(_ error: DatabaseError) {
+        switch error.code {
+        // A statement that lost a lock, or met a server that is no longer the writer, has done nothing.
+        case .unavailable, .deadlock, .lockTimeout, .readOnly: self = .unavailable
+        case .lost, .timeout: self = .uncertain
+        default: self = .broken(error.description)
+        }
+    }
+}

@@ -1,0 +1,41 @@
+internal import Log
+internal import SQL
+internal import Tokens
+
+/// The columns of `token` in the order in which they are selected and read.
+enum TokenColumns {
+    static let names = [
+        "generation", "token", "sealed_with", "expires_at", "minted_at", "minted_for_realm", "minted_for_secret",
+        "fence",
+        "holder", "taken_at", "lease_until", "reason", "next_mint_at", "retry_at", "retry_class", "retry_for_realm",
+        "retry_for_secret", "failure", "fails", "doubts", "dies_at", "marks",
+    ]
+
+    static let qualifiedNames = names.map { "token.\($0)" }
+    static let list = qualifiedNames.joined(separator: ", ")
+
+    static func read(_ columns: inout ColumnReader) throws(StoreError) -> TokenRow {
+        var row = TokenRow()
+        row.generation = try columns.integer()
+        row.token = try columns.optionalText().map { Redacted($0) }
+        try columns.requireUnsealed()
+        row.expiresAt = try columns.optionalInstant()
+        row.mintedAt = try columns.optionalInstant()
+        row.mintedFor = try columns.optionalVersion()
+        row.fence = try columns.integer()
+        row.holder = try columns.optionalText()
+        row.takenAt = try columns.optionalInstant()
+        row.leaseUntil = try columns.optionalInstant()
+        row.reason = try columns.optionalWord()
+        row.nextMintAt = try columns.optionalInstant()
+        row.retryAt = try columns.optionalInstant()
+        row.retryClass = try columns.optionalWord()
+        row.retryFor = try columns.optionalVersion()
+        row.failure = try columns.optionalText().map { text throws(StoreError) in try FailureText.decode(text) }
+        row.fails = try columns.integer()
+        row.doubts = try columns.integer()
+        row.diesAt = try columns.optionalInstant()
+        row.marks = try columns.integer()
+        return row
+    }
+}
