@@ -14,7 +14,8 @@ internal import SQL
     init(file: String, busyTimeout: Duration) throws(DatabaseError) {
         // SQLite would create it readable for everybody, and its log files take over the mode. A node is made instead of
         // a file opened: closing any descriptor of the file would drop the locks this process holds on it.
-        unsafe mknod(file, S_IFREG | S_IRUSR | S_IWUSR, 0)
+        // The mode is S_IFREG | 0600 in figures: Swift's own names for it link the overlay, which needs GLIBC_2.35.
+        unsafe mknod(file, 0o100600, 0)
         handle = try DatabaseHandle(file: file)
         let milliseconds = Int32(clamping: Int64(busyTimeout / .milliseconds(1)))
         unsafe sqlite3_busy_timeout(handle.database, milliseconds)

@@ -89,6 +89,7 @@ struct ProcessSession {
         _ = Self.poll(within: 1) { members.isEmpty ? true : nil }
         let survivors = members
         for member in survivors { kill(member, SIGKILL) }
+        _ = Self.poll(within: 5) { members.isEmpty ? true : nil }
         return (status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + status & 0x7F, survivors)
     }
 
