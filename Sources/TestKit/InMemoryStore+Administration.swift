@@ -1,0 +1,146 @@
+internal import Clocks
+package import Log
+package import Tokens
+
+extension InMemoryStore: RealmStore {
+    package func realms(_ page: Page, keyword: String?) throws(StoreError) -> Listing<Realm> {
+        statement { state, _ in
+            let found = state.realms.values.map(\.realm)
+                .filter { realm in
+                    guard let keyword else { return true }
+                    return realm.id.containsIgnoringASCIICase(keyword)
+                        || realm.comment.containsIgnoringASCIICase(keyword)
+                }
+                .sorted {
+                    ($1.updatedAt, $1.createdAt, $0.id) < ($0.updatedAt, $0.createdAt, $1.id)
+                }
+            return Listing(elements: found.page(page), total: found.count)
+        }
+    }
+
+    package func realm(_ id: String) throws(StoreError) -> Realm? {
+        statement { state, _ in state.realms[id]?.realm }
+    }
+
+    package func write(_ id: String, _ change: RealmChange) throws(StoreError) -> Realm {
+        statement { state, now in
+            guard let old = state.realms[id] else {
+                let empty = Realm(
+                    id: id, config: nil, logicCode: "", comment: "", policy: nil, createdAt: now, updatedAt: now)
+                let stored = StoredRealm(realm: change.applied(to: empty), version: now.milliseconds)
+                state.realms[id] = stored
+                return stored.realm
+            }
+            var new = old
+            new.realm = change.applied(to: old.realm)
+            if new.realm.isSame(as: old.realm) { return old.realm }
+            new.realm.updatedAt = now
+            if !new.realm.hasSameRecipe(as: old.realm) { new.version = max(old.version + 1, now.milliseconds) }
+            state.realms[id] = new
+            return new.realm
+        }
+    }
+
+    package func deleteRealm(_ id: String) throws(StoreError) -> RealmDeletion {
+        statement { state, _ in
+            if state.realms[id] == nil { return .unknown }
+            if state.secrets.keys.contains(where: { $0.realm == id }) { return .hasSecrets }
+            state.realms[id] = nil
+            return .deleted
+        }
+    }
+}
+
+extension InMemoryStore: SecretStore {
+    package func secrets(_ page: Page, realm: String?) throws(StoreError) -> Listing<Secret> {
+        statement { state, _ in
+            let found = state.secrets
+                .filter { realm == nil || $0.key.realm == realm }
+                .map { Secret($0.key, $0.value) }
+                .sorted {
+                    ($1.updatedAt, $1.createdAt, $0.id.realm, $0.id.key)
+                        < ($0.updatedAt, $0.createdAt, $1.id.realm, $1.id.key)
+                }
+            return Listing(elements: found.page(page), total: found.count)
+        }
+    }
+
+    package func secret(_ id: SecretID) throws(StoreError) -> Secret? {
+        statement { state, _ in state.secrets[id].map { Secret(id, $0) } }
+    }
+
+    package func write(
+        _ id: SecretID, _ changes: [String: Change<Redacted<String>>]
+    ) throws(StoreError) -> Secret? {
+        statement { state, now in
+            guard state.realms[id.realm] != nil else { return nil }
+            let old = state.secrets[id]
+            var new =
+                old
+                ?? StoredSecret(
+                    credentials: [:], version: now.milliseconds, createdAt: now, updatedAt: now,
+                    row: TokenRow(fence: now.milliseconds))
+            for (name, change) in changes {
+                switch change {
+                case .keep: continue
+                case .clear: new.credentials[name] = nil
+                case .set(let value): new.credentials[name] = value
+                }
+            }
+            if let old {
+                if !new.hasSameCredentials(as: old) {
+                    new.version = max(old.version + 1, now.milliseconds)
+                    new.updatedAt = now
+                } else {
+                    new = old
+                }
+            }
+            state.secrets[id] = new
+            return Secret(id, new)
+        }
+    }
+
+    package func deleteSecret(_ id: SecretID) throws(StoreError) -> Bool {
+        statement { state, _ in state.secrets.removeValue(forKey: id) != nil }
+    }
+}
+
+extension InMemoryStore.StoredSecret {
+    /// Byte by byte: composed and decomposed text are two credentials.
+    fileprivate func hasSameCredentials(as other: Self) -> Bool {
+        credentials.count == other.credentials.count
+            && credentials.allSatisfy { name, value in
+                other.credentials[name]?.reveal().utf8.elementsEqual(value.reveal().utf8) ?? false
+            }
+    }
+}
+
+extension Secret {
+    fileprivate init(_ id: SecretID, _ stored: InMemoryStore.StoredSecret) {
+        self.init(
+            id: id, credentialNames: stored.credentials.keys.sorted(), createdAt: stored.createdAt,
+            updatedAt: stored.updatedAt)
+    }
+}
+
+extension Array {
+    fileprivate func page(_ page: Page) -> [Element] {
+        let (offset, overflow) = (page.number - 1).multipliedReportingOverflow(by: page.size)
+        return overflow ? [] : Array(dropFirst(offset).prefix(page.size))
+    }
+}
+
+extension String {
+    fileprivate func containsIgnoringASCIICase(_ other: String) -> Bool {
+        let text = utf8.map(\.lowercasedASCII)
+        let part = other.utf8.map(\.lowercasedASCII)
+        if part.isEmpty { return true }
+        return text.indices.contains { text[$0...].starts(with: part) }
+    }
+}
+
+extension UInt8 {
+    fileprivate var lowercasedASCII: UInt8 {
+        UInt8(ascii: "A")...UInt8(ascii: "Z") ~= self ? self + 32 : self
+    }
+}

@@ -1,0 +1,47 @@
+package import Clocks
+internal import Log
+internal import Synchronization
+package import Tokens
+
+/// Every store of the domain in memory: one value is the database of all the instances of a simulation.
+///
+/// It passes the same conformance rules as the real databases.
+package final class InMemoryStore: Sendable {
+    struct StoredRealm {
+        var realm: Realm
+        var version: Int64
+    }
+
+    struct StoredSecret {
+        var credentials: [String: Redacted<String>]
+        var version: Int64
+        var createdAt: Timestamp
+        var updatedAt: Timestamp
+        var row: TokenRow
+    }
+
+    struct State {
+        var realms: [String: StoredRealm] = [:]
+        var secrets: [SecretID: StoredSecret] = [:]
+    }
+
+    private let state = Mutex(State())
+    private let clock: any Clock
+
+    /// - Parameter clock: its wall clock is this database's.
+    package init(clock: any Clock) {
+        self.clock = clock
+    }
+
+    /// Runs `body` alone, as a database runs one statement.
+    func statement<Result: Sendable>(_ body: (inout State, _ now: Timestamp) -> Result) -> Result {
+        let now = clock.now().wall
+        return state.withLock { body(&$0, now) }
+    }
+}
+
+extension InMemoryStore: StoreProbe {
+    package func probe() throws(StoreError) -> (now: Timestamp, isMigrated: Bool) {
+        (now: clock.now().wall, isMigrated: true)
+    }
+}
