@@ -9,6 +9,8 @@ package protocol Connection: AnyObject {
     var dialect: Dialect { get }
 
     /// Runs a statement; answers how many rows it matched (`UPDATE`, `DELETE`) or inserted.
+    ///
+    /// For an upsert the count says only whether it is 0.
     @discardableResult
     func execute(_ query: Query) throws(DatabaseError) -> Int
 

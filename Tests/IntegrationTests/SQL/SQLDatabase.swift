@@ -1,0 +1,32 @@
+import MariaDB
+import SQL
+import SQLite
+import Testing
+
+/// The two drivers that every rule of the SQL layer is tried on.
+enum Driver: String, CaseIterable, Sendable, CustomTestStringConvertible {
+    case mariaDB = "MariaDB"
+    case sqlite = "SQLite"
+
+    var testDescription: String { rawValue }
+
+    /// A new, empty database.
+    func database() throws -> TestDatabase {
+        switch self {
+        case .mariaDB: TestDatabase(url: try MariaDBServer.shared().freshDatabase())
+        case .sqlite: TestDatabase(url: "sqlite:\(try ScratchFolder.make())/database")
+        }
+    }
+}
+
+/// An empty database.
+struct TestDatabase: Sendable {
+    let url: String
+
+    func connection() throws -> any Connection {
+        switch try DatabaseURL(parsing: url) {
+        case .mysql(let server): MariaDBConnection(MariaDBConfiguration(server))
+        case .sqlite(let file): SQLiteConnection(file: file)
+        }
+    }
+}

@@ -1,0 +1,47 @@
+import Foundation
+
+/// The folder of a server that was never started, made once per test process and copied for each server.
+enum MariaDBTemplate {
+    private static let template = Result { try make() }
+
+    static func copy() throws -> String {
+        let folder = try ScratchFolder.make()
+        try run(["/bin/cp", "-r", try template.get() + "/.", folder])
+        return folder
+    }
+
+    /// An authority, and a certificate signed by it for `localhost` and 127.0.0.1.
+    static func makeCertificates(in folder: String) throws {
+        let script = """
+            set -e; cd "$1"
+            openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem
+            openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr
+            printf 'subjectAltName=DNS:localhost,IP:127.0.0.1' > san
+            openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out server.pem
+            """
+        try run(["/bin/sh", "-c", script, "sh", folder])
+    }
+
+    private static func make() throws -> String {
+        let folder = try ScratchFolder.make()
+        try run([
+            "/usr/bin/mariadb-install-db", "--no-defaults", "--user=root", "--auth-root-authentication-method=normal",
+            "--skip-test-db", "--datadir=\(folder)", "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=8M",
+        ])
+        return folder
+    }
+
+    private static func run(_ arguments: [String]) throws {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: arguments[0])
+        process.arguments = Array(arguments.dropFirst())
+        process.standardInput = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else {
+            throw MariaDBServer.Failure(description: "\(arguments[0]) failed")
+        }
+    }
+}
