@@ -66,7 +66,9 @@ struct ProcessLeash {
         waitpid(shell, &status, 0)
     }
 
-    /// Closed on `exec` from the start: a process that another test starts at this moment must not keep the leash.
+    /// Two connected sockets, closed on `exec` from the start.
+    ///
+    /// A process that another test starts at this moment must not keep the leash.
     /// Above the descriptors of the shell, so that none is duplicated onto itself and then closed.
     private static func pair() throws -> (Int32, Int32) {
         var ends: [Int32] = [0, 0]
