@@ -66,6 +66,14 @@ int csystem_spawn(
     return 0;
 }
 
+int csystem_pipe(int *readEnd, int *writeEnd) {
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) != 0) return errno;
+    *readEnd = ends[0];
+    *writeEnd = ends[1];
+    return 0;
+}
+
 void csystem_die_with_parent(void) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() == 1) _exit(1);

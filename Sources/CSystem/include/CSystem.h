@@ -16,6 +16,9 @@ int csystem_spawn(
     const char *_Nonnull program, char *_Nullable const *_Nonnull arguments, char *_Nullable const *_Nonnull environment,
     int output, int error, pid_t *_Nonnull process);
 
+// pipe2 is a GNU extension that the overlay does not show; both ends close on exec. 0 or an errno.
+int csystem_pipe(int *_Nonnull readEnd, int *_Nonnull writeEnd);
+
 // Asks for SIGKILL when the parent ends, and ends at once where it has ended already (prctl is variadic).
 void csystem_die_with_parent(void);
 

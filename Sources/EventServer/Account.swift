@@ -1,0 +1,95 @@
+internal import Clocks
+internal import JSON
+
+/// What the invocations cost: the newest ones one by one, and the sums of all.
+struct Account: Sendable {
+    struct Entry: Sendable {
+        var id: String
+        var instance: Int
+        var status: String
+        var duration: Duration
+        /// Nil for a warm one.
+        var initDuration: Duration?
+        var memoryMegabytes: Int
+        var peakKilobytes: Int64
+        var at: Timestamp
+
+        /// Milliseconds as billed: begun ones count whole, and the init of a custom runtime is billed with the first event.
+        var billedMilliseconds: Int64 {
+            let total = duration + (initDuration ?? .zero)
+            let whole = total.wholeMilliseconds
+            return .milliseconds(whole) < total ? whole + 1 : whole
+        }
+    }
+
+    private static let kept = 1_000
+
+    private(set) var entries: [Entry] = []
+    private(set) var count: Int64 = 0
+    private var coldStarts: Int64 = 0
+    private var billedMilliseconds: Int64 = 0
+    private var failures: Int64 = 0
+    private var peakKilobytes: Int64 = 0
+    var instancesStarted: Int64 = 0
+
+    mutating func add(_ entry: Entry) {
+        count += 1
+        coldStarts += entry.initDuration == nil ? 0 : 1
+        billedMilliseconds += entry.billedMilliseconds
+        failures += entry.status == "ok" ? 0 : 1
+        peakKilobytes = max(peakKilobytes, entry.peakKilobytes)
+        entries.append(entry)
+        // Cut in halves, so that the usual entry costs no move.
+        if entries.count >= 2 * Account.kept { entries.removeFirst(Account.kept) }
+    }
+
+    func json(instancesAlive: Int, queued: Int, memoryMegabytes: Int) -> JSON.Value {
+        let gigabyteSeconds = Double(billedMilliseconds) / 1_000 * Double(memoryMegabytes) / 1_024
+        return [
+            "totals": [
+                "invocations": JSON.Value(count), "cold_starts": JSON.Value(coldStarts),
+                "failures": JSON.Value(failures),
+                "billed_ms": JSON.Value(billedMilliseconds), "instances_started": JSON.Value(instancesStarted),
+                "instances_alive": JSON.Value(Int64(instancesAlive)), "queued": JSON.Value(Int64(queued)),
+                "memory_mb": JSON.Value(Int64(memoryMegabytes)), "peak_memory_kb": JSON.Value(peakKilobytes),
+                "gb_seconds": decimal(String(gigabyteSeconds)),
+            ],
+            "invocations": .array(entries.suffix(Account.kept).reversed().map(\.json)),
+        ]
+    }
+}
+
+private func decimal(_ text: String) -> JSON.Value {
+    (try? JSON.Value(parsing: text.utf8)) ?? .null
+}
+
+extension Account.Entry {
+    fileprivate var json: JSON.Value {
+        [
+            "request_id": .string(id), "instance": JSON.Value(Int64(instance)), "status": .string(status),
+            "at": .string(at.iso8601), "duration_ms": decimal(duration.inMilliseconds),
+            "billed_ms": JSON.Value(billedMilliseconds),
+            "init_ms": initDuration.map { decimal($0.inMilliseconds) } ?? .null,
+            "peak_memory_kb": JSON.Value(peakKilobytes),
+        ]
+    }
+
+    /// The line that Lambda writes after each invocation.
+    var report: String {
+        var line =
+            "REPORT RequestId: \(id)\tDuration: \(duration.inMilliseconds) ms\tBilled Duration: \(billedMilliseconds) ms"
+            + "\tMemory Size: \(memoryMegabytes) MB\tMax Memory Used: \((peakKilobytes + 1_023) / 1_024) MB"
+        if let initDuration { line += "\tInit Duration: \(initDuration.inMilliseconds) ms" }
+        if status != "ok" { line += "\tStatus: \(status)" }
+        return line
+    }
+}
+
+extension Duration {
+    /// Milliseconds with two decimals: `12.34`.
+    var inMilliseconds: String {
+        let hundredths = components.seconds * 100_000 + components.attoseconds / 10_000_000_000_000
+        let rest = hundredths % 100
+        return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest)"
+    }
+}

@@ -1,0 +1,164 @@
+package import Clocks
+internal import HTTP
+package import HTTPServer
+internal import JSON
+internal import Synchronization
+
+/// The HTTP front of the local platform: what API Gateway, a function URL or a load balancer is in the cloud.
+package struct Front: Sendable {
+    private let platform: Platform
+    private let clock: any Clock
+    private let encoder: EventEncoder
+    private let decoder: ResponseDecoder
+
+    package init(platform: Platform, clock: any Clock = SystemClock()) {
+        self.platform = platform
+        self.clock = clock
+        encoder = EventEncoder(shape: platform.settings.shape)
+        decoder = ResponseDecoder(shape: platform.settings.shape)
+    }
+
+    package func handle(_ exchange: Exchange) {
+        let request = exchange.request
+        if request.path == "/_event-server/invocations" {
+            var response = Response(.ok, body: platform.accountText())
+            response.fields[.contentType] = "application/json"
+            exchange.respond(response)
+        } else if let name = invokedFunction(request.path) {
+            invoke(name, exchange)
+        } else {
+            relay(exchange)
+        }
+    }
+
+    // MARK: HTTP as an event
+
+    private func relay(_ exchange: Exchange) {
+        let id = RequestID.next()
+        let event = encoder.event(for: exchange.request, id: id, now: clock.now().wall)
+        platform.invoke(event, id: id) { result in
+            exchange.respond(response(to: result, id: id))
+        }
+    }
+
+    private func response(to result: InvocationResult, id: String) -> Response {
+        switch result {
+        case .response(let bytes):
+            do throws(ResponseDecoder.Mismatch) {
+                return try decoder.response(from: bytes)
+            } catch {
+                return failure(.badGateway, reason: error.reason)
+            }
+        case .functionError(let type, _): return failure(.badGateway, reason: type)
+        case .platformError(let error): return page(error, id: id)
+        }
+    }
+
+    /// The cloud's own words; the reason, which the cloud keeps to itself, stands in a header.
+    private func failure(_ status: Status, reason: String) -> Response {
+        let message: String
+        switch platform.settings.shape {
+        case .v1, .v2: message = "Internal server error"
+        case .url, .alb, .albMulti: message = "Internal Server Error"
+        }
+        var response = Response(status, json: ["message": .string(message)])
+        if let name = Field.Name("x-event-server-error") { response.fields.append(name, reason) }
+        return response
+    }
+
+    private func page(_ error: PlatformError, id: String) -> Response {
+        let status: Status
+        let message: String
+        switch error.kind {
+        case .timeout: (status, message) = (.gatewayTimeout, "Endpoint request timed out")
+        case .throttled: (status, message) = (.tooManyRequests, "Rate Exceeded.")
+        case .queueTimeout, .stopped: (status, message) = (.serviceUnavailable, "Service Unavailable")
+        case .crash, .initFailed, .responseTooLarge: (status, message) = (.badGateway, "Internal server error")
+        }
+        var response = Response(
+            status,
+            json: [
+                "message": .string(message), "error_type": .string(error.kind.rawValue),
+                "detail": .string(error.detail),
+                "request_id": .string(id), "log": .array(error.log.map(JSON.Value.string)),
+            ])
+        if status == .tooManyRequests || status == .serviceUnavailable { response.fields[.retryAfter] = "1" }
+        return response
+    }
+
+    // MARK: Raw events
+
+    private func invokedFunction(_ path: String) -> String? {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        guard parts.count == 5, parts[1] == "2015-03-31", parts[2] == "functions", parts[4] == "invocations" else {
+            return nil
+        }
+        return String(parts[3])
+    }
+
+    /// `POST /2015-03-31/functions/{name}/invocations`: the body is the event (Lambda API reference, "Invoke").
+    private func invoke(_ name: String, _ exchange: Exchange) {
+        let request = exchange.request
+        guard request.method == .post else {
+            exchange.respond(Response(.methodNotAllowed, json: ["message": "POST an event"]))
+            return
+        }
+        guard name == platform.settings.functionName || name == "function" else {
+            exchange.respond(
+                Response(.notFound, json: ["message": .string("Function not found: \(name)"), "Type": "User"]))
+            return
+        }
+        if request.body.count > PlatformSettings.largestPayload {
+            exchange.respond(Response(.contentTooLarge, json: ["message": "the event is over 6 MiB", "Type": "User"]))
+            return
+        }
+        let id = RequestID.next()
+        let event = request.body.isEmpty ? Array("{}".utf8) : request.body
+        let isAsynchronous = Field.Name("x-amz-invocation-type").flatMap { request.fields[$0] } == "Event"
+        if isAsynchronous { exchange.respond(Response(.accepted)) }
+        platform.invoke(event, id: id) { result in
+            if !isAsynchronous { exchange.respond(rawResponse(to: result)) }
+        }
+    }
+
+    private func rawResponse(to result: InvocationResult) -> Response {
+        var response: Response
+        switch result {
+        case .response(let bytes): response = Response(.ok, body: bytes)
+        case .functionError(_, let body):
+            response = Response(.ok, body: body)
+            append("x-amz-function-error", "Unhandled", to: &response)
+        case .platformError(let error) where error.kind == .throttled:
+            response = Response(
+                .tooManyRequests,
+                json: ["Reason": "ConcurrentInvocationLimitExceeded", "Type": "User", "message": "Rate Exceeded."])
+        case .platformError(let error):
+            response = Response(
+                .ok, json: ["errorMessage": .string(error.detail), "errorType": .string(error.kind.rawValue)])
+            append("x-amz-function-error", "Unhandled", to: &response)
+        }
+        append("x-amz-executed-version", "$LATEST", to: &response)
+        if response.fields[.contentType] == nil { response.fields[.contentType] = "application/json" }
+        return response
+    }
+
+    private func append(_ name: String, _ value: String, to response: inout Response) {
+        if let name = Field.Name(name) { response.fields.append(name, value) }
+    }
+}
+
+/// Request ids in the form of a UUID, unique for each request.
+enum RequestID {
+    static func next() -> String {
+        var generator = SystemRandomNumberGenerator()
+        let high = (generator.next() as UInt64) & 0xFFFF_FFFF_FFFF_0FFF | 0x4000
+        let low = (generator.next() as UInt64) & 0x3FFF_FFFF_FFFF_FFFF | 0x8000_0000_0000_0000
+        let text = Array(hex(high) + hex(low))
+        return [0..<8, 8..<12, 12..<16, 16..<20, 20..<32].map { String(text[$0]) }.joined(separator: "-")
+    }
+
+    private static func hex(_ value: UInt64) -> String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: 16 - digits.count) + digits
+    }
+}

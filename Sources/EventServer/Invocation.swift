@@ -1,0 +1,57 @@
+internal import Clocks
+internal import HTTP
+internal import Synchronization
+
+/// What became of an invocation, before it is shaped into an HTTP answer.
+enum InvocationResult: Sendable {
+    case response([UInt8])
+    /// The function reported an error of this type, with this JSON body.
+    case functionError(type: String, body: [UInt8])
+    /// The platform ended it: timeout, crash, failed init, too large a response.
+    case platformError(PlatformError)
+}
+
+struct PlatformError: Sendable {
+    enum Kind: String, Sendable {
+        case timeout = "Sandbox.Timedout"
+        case crash = "Runtime.ExitError"
+        case initFailed = "Runtime.InitError"
+        case responseTooLarge = "Function.ResponseSizeTooLarge"
+        case throttled = "TooManyRequestsException"
+        case queueTimeout = "ServiceUnavailable"
+        case stopped = "ServiceStopped"
+    }
+
+    var kind: Kind
+    var detail: String
+    /// The last lines that the function wrote.
+    var log: [String] = []
+}
+
+/// One event on its way through the platform.
+///
+/// Everything that changes is guarded by the platform's lock.
+final class Invocation: @unchecked Sendable {
+    let id: String
+    let event: [UInt8]
+    let cameAt: Moment
+    private let completion: @Sendable (InvocationResult) -> Void
+
+    // Written under the platform's lock alone.
+    var startedAt: Moment?
+    var deadline: Moment?
+    var initDuration: Duration?
+    var isAnswered = false
+
+    init(id: String, event: [UInt8], cameAt: Moment, completion: @escaping @Sendable (InvocationResult) -> Void) {
+        self.id = id
+        self.event = event
+        self.cameAt = cameAt
+        self.completion = completion
+    }
+
+    /// Call it outside the lock: it writes to a connection.
+    func complete(_ result: InvocationResult) {
+        completion(result)
+    }
+}

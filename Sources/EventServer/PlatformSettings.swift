@@ -1,0 +1,35 @@
+/// How the local platform behaves.
+package struct PlatformSettings: Sendable {
+    package var functionName: String
+    /// The program that starts the function, the package's `bootstrap`.
+    package var bootstrap: String
+    package var shape = EventShape.v2
+    /// The most instances at once.
+    package var concurrency = 8
+    /// The function's timeout.
+    package var timeout = Duration.seconds(10)
+    /// Lambda gives the init phase 10 s.
+    package var initTimeout = Duration.seconds(10)
+    package var memoryMegabytes = 128
+    /// The most events that wait for an instance.
+    package var queue = 1_000
+    /// The longest time that an event waits for an instance; API Gateway gives up after 30 s.
+    package var queueTimeout = Duration.seconds(30)
+    /// Answer 429 when every instance is busy, as the cloud does, instead of queueing.
+    package var throttle = false
+    /// An instance that had nothing to do for so long is ended.
+    package var idleLimit = Duration.seconds(300)
+    /// The function's own variables.
+    package var environment: [(name: String, value: String)] = []
+    /// Takes every line of the platform and of the functions.
+    package var output: @Sendable (String) -> Void
+
+    package init(functionName: String, bootstrap: String, output: @escaping @Sendable (String) -> Void) {
+        self.functionName = functionName
+        self.bootstrap = bootstrap
+        self.output = output
+    }
+
+    /// The largest payload each way: 6 MiB and 100 bytes (Lambda quotas; enforced so by the vendor's emulator).
+    static let largestPayload = 6 * 1_024 * 1_024 + 100
+}
