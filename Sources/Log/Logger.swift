@@ -24,6 +24,8 @@ package struct Logger: Sendable {
         case string(String)
         case integer(Int64)
         case bool(Bool)
+        /// Written as a number of milliseconds with three decimals.
+        case milliseconds(Duration)
     }
 
     package let level: Level
@@ -77,7 +79,21 @@ private struct Line {
         case .string(let text): string(text)
         case .integer(let number): bytes.append(contentsOf: String(number).utf8)
         case .bool(let flag): bytes.append(contentsOf: (flag ? "true" : "false").utf8)
+        case .milliseconds(let duration): milliseconds(duration)
         }
+    }
+
+    private mutating func milliseconds(_ duration: Duration) {
+        let (seconds, attoseconds) = duration.components
+        let (scaled, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000)
+        let (sum, overflowsToo) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000_000)
+        let microseconds = overflows || overflowsToo ? (seconds < 0 ? Int64.min : .max) : sum
+        if microseconds < 0 { bytes.append(UInt8(ascii: "-")) }
+        let magnitude = microseconds.magnitude
+        let fraction = magnitude % 1_000
+        bytes.append(contentsOf: String(magnitude / 1_000).utf8)
+        bytes.append(UInt8(ascii: "."))
+        for unit: UInt64 in [100, 10, 1] { bytes.append(UInt8(ascii: "0") + UInt8(fraction / unit % 10)) }
     }
 
     private mutating func string(_ text: String) {
