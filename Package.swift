@@ -56,6 +56,7 @@ let package = Package(
         module("HTTPServer", ["HTTP", "CMicroHTTPD", "CSystem"]),
         module("MariaDB", ["SQL", "Clocks", "CMariaDB"]),
         module("SQLite", ["SQL", "CSQLite"]),
+        module("DatabaseDrivers", ["SQL", "MariaDB", "SQLite"]),
 
         // The domain, and what serves it.
         module("Tokens", ["Clocks", "Log"]),
@@ -74,11 +75,12 @@ let package = Package(
         program(
             "token-server",
             [
-                "TokenAPI", "Storage", "Recipes", "Tokens", "FunctionRuntime", "MariaDB", "SQLite", "SQL", "Curl",
+                "TokenAPI", "Storage", "Recipes", "Tokens", "FunctionRuntime", "DatabaseDrivers", "MariaDB", "SQLite",
+                "SQL", "Curl",
                 "Crypto",
                 "HTTP", "Clocks", "Log",
             ]),
-        program("token-server-admin", ["Storage", "MariaDB", "SQLite", "SQL", "Log"]),
+        program("token-server-admin", ["Storage", "DatabaseDrivers", "SQL", "CSystem"]),
         program("event-server", ["EventServer", "HTTPServer", "HTTP", "JSON", "Clocks", "Log", "CSystem"]),
         program("fake-provider", ["FakeProvider", "HTTPServer", "HTTP", "Clocks", "Log", "CSystem"]),
 
@@ -91,7 +93,8 @@ let package = Package(
         tests(
             "IntegrationTests",
             [
-                "Clocks", "Log", "JSON", "HTTP", "SQL", "MariaDB", "SQLite", "Storage", "Tokens", "Recipes", "TokenAPI",
+                "Clocks", "Log", "JSON", "HTTP", "SQL", "MariaDB", "SQLite", "DatabaseDrivers", "Storage", "Tokens",
+                "Recipes", "TokenAPI",
                 "Curl", "Crypto", "HTTPServer", "FunctionRuntime", "TriggerEvents", "EventServer", "FakeProvider",
                 "TestKit",
                 "CSystem", "token-server", "token-server-admin", "event-server", "fake-provider",

@@ -1,0 +1,46 @@
+internal import Glibc
+internal import SQL
+
+/// What an operator asked for, and what becomes of it: lines on standard output or error, and the exit status.
+struct AdminCommand {
+    let arguments: [String]
+
+    private static let usage = """
+        usage: token-server-admin migrate
+
+          migrate   bring the database that DATABASE_URL (or MYSQL_HOST …) names to the schema of this version
+        """
+
+    /// Answers the exit status: 0 done, 1 failed, 2 not understood.
+    func run() -> Int32 {
+        switch arguments {
+        case ["migrate"]: return reportingFailure { try migrate() }
+        case ["help"], ["--help"], ["-h"]:
+            print(Self.usage)
+            return 0
+        default:
+            complain(Self.usage)
+            return 2
+        }
+    }
+
+    private func reportingFailure(_ body: () throws -> Void) -> Int32 {
+        do {
+            try body()
+            return 0
+        } catch let error as DatabaseError {
+            // An operator sees the server's own words, on one line.
+            let words = error.serverMessage.split(whereSeparator: \.isNewline).joined(separator: " ")
+            complain("token-server-admin: \(error)" + (words.isEmpty ? "" : ": \(words)"))
+            return 1
+        } catch {
+            complain("token-server-admin: \(error)")
+            return 1
+        }
+    }
+
+    private func complain(_ text: String) {
+        let bytes = Array((text + "\n").utf8)
+        _ = unsafe bytes.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+    }
+}
