@@ -25,12 +25,14 @@ enum ProviderCodes {
                 "40001", "40002", "40013", "40091", "40125", "40243", "41002", "41004", "50002", "50004", "50007",
                 "48002",
                 // Feishu: parameters, secret, app.
-                "10003", "10014", "20002", "20048", "20069", "20070",
+                "10003", "20002", "20048", "20069", "20070",
                 // OAuth 2.0.
                 "invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client",
                 "unsupported_grant_type", "access_denied",
                 // DingTalk.
-                "invalidClientIdOrSecret",
+                "40035", "40089", "40096", "invalidClientIdOrSecret", "InvalidAuthentication", "invalidSuiteKey",
+                "invalid.client",
+                "unauthorized.client",
             ]
         ),
         // The caller's address is not on the provider's list, or waits for the administrator.
