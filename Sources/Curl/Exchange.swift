@@ -8,6 +8,7 @@ final class Exchange {
         /// libcurl was about to send the request a second time.
         case repetition
         case tooLarge
+        case malformed
     }
 
     private let limits: ClientLimits
@@ -102,6 +103,10 @@ final class Exchange {
             // Interim answers (1xx) have a head of their own: the last one counts.
             fields = Fields()
             isHeadComplete = false
+            guard unsafe Exchange.isStatusLine(line) else {
+                stop = .malformed
+                return false
+            }
             return true
         }
         // What follows the head is a trailer (RFC 9110, 6.5): nothing reads it.
@@ -127,6 +132,13 @@ final class Exchange {
         }
         unsafe body.append(contentsOf: piece)
         return true
+    }
+
+    /// Whether a line is `HTTP/1.x NNN…` (RFC 9112, 4); libcurl takes what it cannot read for a 200.
+    private static func isStatusLine(_ line: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard line.count >= 12, unsafe line.starts(with: "HTTP/1.".utf8) else { return false }
+        let isDigit: (Int) -> Bool = { unsafe (0x30...0x39).contains(line[$0]) }
+        return unsafe isDigit(7) && line[8] == 0x20 && (9...11).allSatisfy(isDigit)
     }
 
     /// Bytes of all heads of an answer.

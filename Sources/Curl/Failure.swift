@@ -13,6 +13,7 @@ enum Failure {
         }
         switch exchange.stop {
         case .tooLarge: return .ambiguous(.tooLarge)
+        case .malformed: return .ambiguous(.malformed)
         case .repetition, .byCaller, .late: return .ambiguous(.reset)
         case nil: return code == CURLE_OK ? nil : .ambiguous(ambiguous(code))
         }
@@ -22,7 +23,7 @@ enum Failure {
         switch exchange.stop {
         case .byCaller: return .stopped
         case .late: return .connectTimeout
-        case .repetition, .tooLarge: return .connect
+        case .repetition, .tooLarge, .malformed: return .connect
         case nil: break
         }
         return switch code {
