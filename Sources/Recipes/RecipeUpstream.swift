@@ -27,11 +27,12 @@ package final class RecipeUpstream: Upstream {
         var limits = ClientLimits()
         limits.total = min(limits.total, timeout)
         limits.connect = min(limits.connect, timeout)
-        let asked = clock.now()
         do {
             let response = try client.send(plan.request, limits: limits, willSend: look, didSend: sent)
             let secrets = material.credentials.values.map { $0.reveal() }
-            return RecipeAnswer(recipe: plan.recipe, response: response, secrets: secrets, now: asked.wall).outcome
+            // Read after the answer: what a life given as an instant loses to the call is never too little.
+            let now = clock.now().wall
+            return RecipeAnswer(recipe: plan.recipe, response: response, secrets: secrets, now: now).outcome
         } catch {
             return RecipeUpstream.outcome(error)
         }

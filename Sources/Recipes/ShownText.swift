@@ -4,7 +4,7 @@ internal import JSON
 /// Makes a provider's words fit to be shown: nothing secret, no control characters, bounded.
 struct ShownText {
     /// What must not be seen, the longest first, so that no rest of a longer one stays.
-    private let hidden: [String]
+    private let hidden: [[UInt8]]
 
     /// - Parameters:
     ///   - secrets: the credentials of the call; shorter than four characters they are no secrets and would garble every text.
@@ -16,25 +16,29 @@ struct ShownText {
             hidden.insert(PercentEncoding.encode(secret))
             hidden.insert(String(JSON.Value.string(secret).text.dropFirst().dropLast()))
         }
-        self.hidden = hidden.sorted { ($1.utf8.count, $0) < ($0.utf8.count, $1) }
+        self.hidden = hidden.map { Array($0.utf8) }.sorted { $0.count > $1.count }
     }
 
     func clean(_ text: String, limit: Int = 300) -> String {
-        var text = text
-        for secret in hidden { text = ShownText.replace(secret, in: text) }
-        text = ShownText.withoutTokens(text)
+        let text = ShownText.withoutTokens(withoutHidden(Array(text.utf8), atMost: 4 * limit))
         let scalars = text.unicodeScalars.map { ShownText.isShown($0) ? $0 : " " }
         return String(String(String.UnicodeScalarView(scalars)).prefix(limit))
     }
 
-    private static func replace(_ secret: String, in text: String) -> String {
-        var parts: [Substring] = []
-        var rest = text[...]
-        while let range = rest.firstRange(of: secret) {
-            parts.append(rest[..<range.lowerBound])
-            rest = rest[range.upperBound...]
+    /// The text up to that many bytes; what is hidden is found whole, also across that end.
+    private func withoutHidden(_ text: [UInt8], atMost limit: Int) -> String {
+        var shown: [UInt8] = []
+        var at = 0
+        while at < text.count, shown.count < limit {
+            if let secret = hidden.first(where: { text[at...].starts(with: $0) }) {
+                shown += "***".utf8
+                at += secret.count
+            } else {
+                shown.append(text[at])
+                at += 1
+            }
         }
-        return (parts + [rest]).joined(separator: "***")
+        return String(decoding: shown, as: UTF8.self)
     }
 
     /// Runs of 24 characters and more out of a token's alphabet go; hexadecimal groups joined by `-` (request ids) stay.
@@ -84,10 +88,16 @@ struct ShownText {
         case .object(let object):
             object.members.flatMap { name, member in
                 let name = name.lowercased()
-                let isNamed = ["token", "ticket", "secret", "password", "assertion"].contains { name.contains($0) }
+                let isNamed = sensitiveWords.contains { ShownText.contains(name, $0) }
                 return sensitive(member, isSensitive: isSensitive || isNamed)
             }
         default: []
         }
+    }
+
+    private static let sensitiveWords = ["token", "ticket", "secret", "password", "assertion"]
+
+    private static func contains(_ text: String, _ word: String) -> Bool {
+        text.utf8.indices.contains { text.utf8[$0...].starts(with: word.utf8) }
     }
 }
