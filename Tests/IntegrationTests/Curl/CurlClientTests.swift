@@ -177,6 +177,32 @@ private let short = ClientLimits(total: .milliseconds(600), connect: .millisecon
         #expect(call(CurlClient(), "https://127.0.0.1:\(server.port)/", limits: short).error == .notSent(.tls))
     }
 
+    @Test(arguments: [false, true])
+    func `a connection that is reset during the look has sent nothing, kept or not`(isKept: Bool) throws {
+        let breaks = DispatchSemaphore(value: 0)
+        let server = try SocketServer { connection in
+            if isKept {
+                connection.read()
+                connection.answer("ok")
+            }
+            breaks.wait()
+            connection.resetOnClose()
+        }
+        defer { server.stop() }
+        let client = CurlClient()
+        if isKept { #expect(call(client, server.url).text == "ok") }
+        let call = call(client, server.url, method: .post, body: "x") {
+            breaks.signal()
+            Thread.sleep(forTimeInterval: 0.3)
+            return true
+        }
+        breaks.signal()
+        #expect(call.error == .notSent(.connect))
+        #expect(call.looks == 1)
+        #expect(call.sents == 0)
+        #expect(server.requests.count == (isKept ? 1 : 0))
+    }
+
     // MARK: The server may have acted
 
     /// What a server does after it read the request, and what that is to the caller.
