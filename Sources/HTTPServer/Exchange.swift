@@ -1,69 +1,88 @@
-internal import CMicroHTTPD
 package import HTTP
 internal import Synchronization
 
-/// One request and the right to answer it once, from any thread, now or later.
+/// One request and the right to answer it, from any thread, now or later.
 ///
-/// `@unchecked`: the connection is only touched under the lock, and forgotten there before libmicrohttpd frees it.
-@safe package final class Exchange: @unchecked Sendable {
+/// Until it is answered its connection is parked: it holds no thread. Answer or abort every exchange; one that is
+/// dropped stays parked until the server stops.
+package final class Exchange: Sendable {
+    /// Path and query as they came, fields in order, the whole body, the peer's address.
     package let request: HTTP.Request
-    private let state: Mutex<State>
-    private let library: UnsafePointer<cmhd_table>
 
-    enum Reply: Sendable {
-        case response(HTTP.Response)
-        case abort(reset: Bool)
+    private let core: Core
+    private let handle: Library.Handle
+    private let state = Mutex(State.running)
+
+    private enum State {
+        /// The handler has it, on the network thread, which will look at the state when the handler returns.
+        case running
+        /// The connection is suspended; who leaves this state resumes it.
+        case parked
+        case decided(Verdict)
+        /// The verdict is with the library: the handle may be gone.
+        case finished
     }
 
-    @safe private struct State: @unchecked Sendable {
-        var connection: OpaquePointer?
-        var reply: Reply?
-        var isParked = false
+    /// What becomes of the connection.
+    enum Verdict {
+        case answer(HTTP.Response)
+        case close
+        case reset
     }
 
-    init(request: HTTP.Request, connection: OpaquePointer, library: UnsafePointer<cmhd_table>) {
+    init(_ request: HTTP.Request, core: Core, handle: Library.Handle) {
         self.request = request
-        unsafe self.library = unsafe library
-        unsafe state = Mutex(State(connection: connection))
+        self.core = core
+        self.handle = handle
     }
 
-    /// Answers; the first answer counts, later ones are ignored.
+    /// Answers; the first answer or abort wins and later ones are ignored.
     package func respond(_ response: HTTP.Response) {
-        reply(.response(response))
+        decide(.answer(response))
     }
 
-    /// Closes the connection without an answer; with `reset` the peer sees the connection break.
+    /// Closes the connection without an answer; with `reset` by RST, as a peer that crashed would.
     package func abort(reset: Bool) {
-        reply(.abort(reset: reset))
+        decide(reset ? .reset : .close)
     }
 
-    private func reply(_ reply: Reply) {
+    private func decide(_ verdict: Verdict) {
         state.withLock { state in
-            guard state.reply == nil, let connection = unsafe state.connection else { return }
-            state.reply = reply
-            if state.isParked {
-                state.isParked = false
-                unsafe library.pointee.resume_connection(connection)
+            switch state {
+            case .running: state = .decided(verdict)
+            case .parked:
+                state = .decided(verdict)
+                core.unpark(self)
+                // Under the lock, so that it follows the suspension.
+                core.library.resume(handle)
+            case .decided, .finished: break
             }
         }
     }
 
-    /// The answer, if there is one; otherwise the connection is parked until there is.
-    func replyOrPark(beforeParking: () -> Void) -> Reply? {
+    /// Takes the verdict, or parks the connection and gives nil; on the network thread only.
+    func verdictOrPark() -> Verdict? {
         state.withLock { state in
-            if let reply = state.reply { return reply }
-            if let connection = unsafe state.connection {
-                beforeParking()
-                // Before anybody can answer: resuming what is not suspended is undefined.
-                unsafe library.pointee.suspend_connection(connection)
-                state.isParked = true
+            switch state {
+            case .running:
+                guard core.park(self) else {
+                    state = .finished
+                    return .answer(Core.stopping)
+                }
+                core.library.suspend(handle)
+                state = .parked
+                return nil
+            case .decided(let verdict):
+                state = .finished
+                return verdict
+            case .parked: return nil
+            case .finished: return .close
             }
-            return nil
         }
     }
 
-    /// The connection is about to be freed.
-    func forgetConnection() {
-        state.withLock { unsafe $0.connection = nil }
+    /// The library has ended the request: the handle is gone.
+    func end() {
+        state.withLock { $0 = .finished }
     }
 }

@@ -1,99 +1,107 @@
 internal import CMicroHTTPD
-internal import CSystem
 internal import Glibc
 internal import HTTP
 internal import Synchronization
 
-/// An HTTP/1.1 server over libmicrohttpd: connections that wait are parked, not blocked.
+/// An HTTP/1.1 server over libmicrohttpd.
 ///
-/// `@unchecked`: the daemon and the table are set once, in `init`, and libmicrohttpd's functions on a daemon may be called from any
-/// thread; everything else is behind a lock or atomic.
-@safe package final class Server: @unchecked Sendable {
+/// The handler runs on a network thread with the complete request and must not block: it answers at once, or hands the
+/// exchange to whoever will. Meanwhile the connection is parked and holds no thread.
+///
+/// Refused before the handler sees them, as problem details: what two parsers may read differently (400) and bodies
+/// over the limit (413). Heads over the limit (431, 414) and request lines that are not HTTP (400) get the library's own page.
+@safe package final class Server: Sendable {
     package struct Configuration: Sendable {
-        /// An IPv4 address.
-        package var address = "127.0.0.1"
+        /// A numeric IPv4 or IPv6 address.
+        package var address: String
         /// 0 takes any free port.
-        package var port: UInt16 = 0
+        package var port: UInt16
         /// Network threads.
-        package var threads = 2
-        package var maximumBodyBytes = 1 << 20
-        /// Request line and header fields together.
-        package var maximumHeadBytes = 32 << 10
-        package var maximumConnections = 10_000
-        /// How long a new connection may take to its first request, and a request to its last byte.
-        package var requestTimeout = Duration.seconds(30)
+        package var threads: Int
+        package var maximumBodyBytes: Int
+        /// For request line and fields together; the library keeps up to a tenth of it for itself.
+        package var maximumHeadBytes: Int
+        package var maximumConnections: Int
+        /// For head and body of one request, however slowly they come; and again for the client to take the answer.
+        package var requestTimeout: Duration
+        /// For a connection that is kept open, from an answer to the next request line.
+        package var idleTimeout: Duration
 
-        package init() {}
+        package init(
+            address: String = "127.0.0.1", port: UInt16 = 0, threads: Int = 2, maximumBodyBytes: Int = 1 << 20,
+            maximumHeadBytes: Int = 32 << 10, maximumConnections: Int = 10_000, requestTimeout: Duration = .seconds(30),
+            idleTimeout: Duration = .seconds(75)
+        ) {
+            self.address = address
+            self.port = port
+            self.threads = threads
+            self.maximumBodyBytes = maximumBodyBytes
+            self.maximumHeadBytes = maximumHeadBytes
+            self.maximumConnections = maximumConnections
+            self.requestTimeout = requestTimeout
+            self.idleTimeout = idleTimeout
+        }
     }
 
+    /// The port it listens on.
     package let port: UInt16
-    let configuration: Configuration
-    let handler: @Sendable (Exchange) -> Void
-    let connections = ConnectionTable()
-    let parked = Mutex<[ObjectIdentifier: Exchange]>([:])
-    let isStopping = Atomic<Bool>(false)
-    private let isStopped = Atomic<Bool>(false)
-    let requestsUnderWay = Atomic<Int>(0)
-    private let library: UnsafePointer<cmhd_table>
-    private let daemon: Mutex<Daemon>
 
-    /// Starts to listen and to answer.
-    ///
-    /// - Parameter handler: called on a network thread with each whole request; it must not block. It answers before it
-    ///   returns, or later from any thread: until then the connection is parked and holds no thread.
-    package init(_ configuration: Configuration, handler: @escaping @Sendable (Exchange) -> Void) throws(ServerError) {
-        guard let library = unsafe cmhd() else { throw ServerError.library(unsafe String(cString: cmhd_error())) }
-        let listener = try Listener(address: configuration.address, port: configuration.port)
-        unsafe self.library = unsafe library
-        self.configuration = configuration
-        self.handler = handler
-        port = listener.port
-        daemon = Mutex(Daemon())
+    private let core: Core
+    private let sweeper: DeadlineSweeper
+    private let daemon: Mutex<Daemon?>
 
-        var options = unsafe Callbacks.options(for: self, listeningOn: listener.descriptor)
-        guard let started = unsafe cmhd_start(library, &options) else {
-            close(listener.descriptor)
-            throw ServerError.library("the server did not start")
-        }
-        daemon.withLock { unsafe $0.pointer = started }
-        connections.watch(limit: configuration.requestTimeout)
-    }
-
-    deinit {
-        stop()
-    }
-
-    /// Refuses new connections, answers what is parked with 503, waits for the rest and closes everything.
-    package func stop() {
-        guard !isStopping.exchange(true, ordering: .sequentiallyConsistent) else {
-            while !isStopped.load(ordering: .acquiring) { usleep(1_000) }
-            return
-        }
-        if let daemon = unsafe daemon.withLock({ unsafe $0.pointer }) {
-            let descriptor = unsafe library.pointee.quiesce_daemon(daemon)
-            // A daemon that is stopped while a connection is suspended ends the process, so nothing may stay parked.
-            var turns = 0
-            repeat {
-                turns += 1
-                // Who is still sending a request after a second is not waited for.
-                if turns > 1_000 { connections.shutDownAll() }
-                let waiting = parked.withLock { Array($0.values) }
-                for exchange in waiting { exchange.respond(Server.stopping) }
-                if requestsUnderWay.load(ordering: .acquiring) == 0 { break }
-                usleep(1_000)
-            } while true
-            unsafe library.pointee.stop_daemon(daemon)
-            if descriptor >= 0 { close(descriptor) }
-        }
-        connections.stopWatching()
-        isStopped.store(true, ordering: .releasing)
-    }
-
+    /// The library's server; the lock around it keeps it to one thread.
     @safe private struct Daemon: @unchecked Sendable {
-        var pointer: OpaquePointer?
+        let pointer: OpaquePointer
     }
 
-    static let stopping = Problem(
-        .serviceUnavailable, type: "stopping", title: "Stopping", detail: "this server is being stopped", retryAfter: 1
-    ).response(requestID: "")
+    /// Listens and answers from here on.
+    ///
+    /// - Parameter handler: must not block, and must not call `stop`.
+    package init(_ configuration: Configuration, handler: @escaping @Sendable (Exchange) -> Void) throws(ServerError) {
+        let core = Core(library: try Library(), configuration: configuration, handler: handler)
+        let socket = try ListeningSocket(address: configuration.address, port: configuration.port)
+        var options = unsafe options(core: core, socket: socket)
+        guard let pointer = unsafe cmhd_start(core.library.table, &options) else {
+            close(socket.descriptor)
+            throw .start
+        }
+        self.core = core
+        port = socket.port
+        daemon = Mutex(unsafe Daemon(pointer: pointer))
+        sweeper = DeadlineSweeper(core.connections, requestTimeout: configuration.requestTimeout)
+    }
+
+    deinit { stop() }
+
+    /// Refuses new connections, answers what is in flight, and returns when everything is closed.
+    ///
+    /// Who is parked has `grace` to be answered and then gets a 503; a client that is still sending its request, or does
+    /// not take its answer, is cut off a second later. Safe to call again, from any thread but the server's own.
+    package func stop(grace: Duration = .zero) {
+        daemon.withLock { daemon in
+            guard let running = daemon else { return }
+            let table = unsafe core.library.table
+            let listening = unsafe table.pointee.quiesce_daemon(running.pointer)
+            if listening >= 0 { close(listening) }
+            core.refuseNewRequests()
+            waitUntilIdle(atMost: grace)
+            core.closeParking()
+            waitUntilIdle(atMost: .seconds(1))
+            for connection in core.connections.all { connection.cut() }
+            // The library aborts the process if it is stopped with a connection suspended, so this waits for the last one.
+            waitUntilIdle(atMost: nil)
+            unsafe table.pointee.stop_daemon(running.pointer)
+            sweeper.stop()
+            daemon = nil
+        }
+    }
+
+    private func waitUntilIdle(atMost limit: Duration?) {
+        let deadline = limit.map { ContinuousClock.now + $0 }
+        while core.inFlight.load(ordering: .acquiring) > 0 {
+            if let deadline, .now >= deadline { return }
+            usleep(1_000)
+        }
+    }
 }

@@ -1,0 +1,59 @@
+internal import HTTP
+internal import Synchronization
+
+/// What the network threads, the exchanges and the server share.
+final class Core: Sendable {
+    let library: Library
+    let configuration: Server.Configuration
+    let handler: @Sendable (Exchange) -> Void
+    let connections = ConnectionTable()
+    /// Requests between the library's first and last callback for them.
+    let inFlight = Atomic<Int>(0)
+    private let parking = Mutex(Parking())
+
+    private struct Parking {
+        var exchanges: [ObjectIdentifier: Exchange] = [:]
+        /// New requests are refused.
+        var isStopping = false
+        /// Nobody may wait any more.
+        var isClosed = false
+    }
+
+    init(library: Library, configuration: Server.Configuration, handler: @escaping @Sendable (Exchange) -> Void) {
+        self.library = library
+        self.configuration = configuration
+        self.handler = handler
+    }
+
+    static let stopping = Problem(
+        .serviceUnavailable, type: "stopping", title: "Stopping", detail: "this server is stopping", retryAfter: 1
+    ).response(requestID: "")
+
+    var isStopping: Bool { parking.withLock { $0.isStopping } }
+
+    /// False once nobody may wait any more.
+    func park(_ exchange: Exchange) -> Bool {
+        parking.withLock {
+            if $0.isClosed { return false }
+            $0.exchanges[ObjectIdentifier(exchange)] = exchange
+            return true
+        }
+    }
+
+    func unpark(_ exchange: Exchange) {
+        parking.withLock { _ = $0.exchanges.removeValue(forKey: ObjectIdentifier(exchange)) }
+    }
+
+    func refuseNewRequests() {
+        parking.withLock { $0.isStopping = true }
+    }
+
+    /// Answers 503 to everybody who waits, and to everybody who would from now on.
+    func closeParking() {
+        let waiting = parking.withLock {
+            $0.isClosed = true
+            return Array($0.exchanges.values)
+        }
+        for exchange in waiting { exchange.respond(Core.stopping) }
+    }
+}

@@ -1,0 +1,55 @@
+internal import CMicroHTTPD
+internal import HTTP
+
+/// Collects the header fields of one request and finds out whether the library altered any.
+///
+/// The library cuts the head into strings where it lies in its buffer. So between two strings lies nothing but what
+/// it replaced by NUL and the blanks it skipped; a folded line (RFC 9112, 5.2), which it copies elsewhere, and a NUL
+/// inside a value, which ends it early, both leave something else there.
+@safe struct FieldScan {
+    private(set) var fields = Fields()
+    private(set) var isIntact = true
+    private let headBytes: Int
+    private var end: UnsafePointer<CChar>?
+
+    private init(headBytes: Int) { self.headBytes = headBytes }
+
+    static func of(_ connection: Library.Handle, _ library: Library, headBytes: Int) -> FieldScan {
+        var scan = FieldScan(headBytes: headBytes)
+        unsafe withUnsafeMutablePointer(to: &scan) { pointer in
+            _ = unsafe library.table.pointee.get_connection_values_n(
+                connection.pointer, .HEADER_KIND,
+                { context, _, name, nameLength, value, valueLength in
+                    if let scan = unsafe context?.assumingMemoryBound(to: FieldScan.self), let name = unsafe name {
+                        unsafe scan.pointee.add(
+                            UnsafeBufferPointer(start: name, count: nameLength),
+                            UnsafeBufferPointer(start: value, count: unsafe value == nil ? 0 : valueLength))
+                    }
+                    return .YES
+                }, pointer)
+        }
+        return scan
+    }
+
+    private mutating func add(_ name: UnsafeBufferPointer<CChar>, _ value: UnsafeBufferPointer<CChar>) {
+        guard let nameStart = name.baseAddress, let valueStart = value.baseAddress else { return isIntact = false }
+        let nameEnd = unsafe nameStart + name.count
+        if let end = unsafe end, unsafe !isGap(end, nameStart) { isIntact = false }
+        if unsafe !isGap(nameEnd, valueStart) { isIntact = false }
+        unsafe end = unsafe valueStart + value.count
+        guard isIntact, let name = unsafe Field.Name(FieldScan.text(name)) else { return isIntact = false }
+        unsafe fields.append(name, FieldScan.text(value))
+    }
+
+    private static func text(_ bytes: UnsafeBufferPointer<CChar>) -> String {
+        unsafe String(decoding: UnsafeRawBufferPointer(bytes), as: UTF8.self)
+    }
+
+    private func isGap(_ start: UnsafePointer<CChar>, _ end: UnsafePointer<CChar>) -> Bool {
+        let length = unsafe start.distance(to: end)
+        guard length > 0, length <= headBytes else { return false }
+        return unsafe UnsafeBufferPointer(start: start, count: length).allSatisfy {
+            $0 == 0 || $0 == 0x20 || $0 == 0x09
+        }
+    }
+}

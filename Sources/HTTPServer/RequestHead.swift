@@ -1,0 +1,75 @@
+internal import HTTP
+
+/// The head of a request, once it is known that every server and proxy reads it alike.
+///
+/// libmicrohttpd lets pass what two parsers may read as two different requests (RFC 9112, 11.2); that is refused here.
+struct RequestHead {
+    let method: HTTP.Method
+    let path: String
+    let query: String
+    let fields: Fields
+    /// Bytes of body that are announced; nil where the body is chunked.
+    let contentLength: Int?
+
+    /// Why a head is refused; the text goes to the client.
+    struct Refusal: Error, Equatable {
+        let reason: String
+    }
+
+    init(method: String, target: [UInt8], version: String, fields: Fields) throws(Refusal) {
+        self.method = HTTP.Method(rawValue: method)
+        (path, query) = try RequestHead.split(target)
+        self.fields = fields
+        contentLength = try RequestHead.framing(fields, version: version)
+        guard fields.values(.host).count <= 1 else { throw Refusal(reason: "more than one Host field") }
+    }
+
+    /// Takes the origin form, the absolute form and `*` (RFC 9112, 3.2), and cuts at the first `?`.
+    private static func split(_ target: [UInt8]) throws(Refusal) -> (path: String, query: String) {
+        guard target.allSatisfy({ $0 > 0x20 && $0 != 0x7F }), let text = String(validating: target, as: UTF8.self)
+        else {
+            throw Refusal(reason: "the target has characters that must be percent-encoded")
+        }
+        let local: Substring
+        if text.utf8.first == UInt8(ascii: "/") || text == "*" {
+            local = Substring(text)
+        } else if let authority = afterScheme(text) {
+            let end = authority.firstIndex { $0 == "/" || $0 == "?" } ?? authority.endIndex
+            local = authority[end...].first == "/" ? authority[end...] : "/" + authority[end...]
+        } else {
+            throw Refusal(reason: "the target is neither a path nor an http URL")
+        }
+        guard let mark = local.firstIndex(of: "?") else { return (String(local), "") }
+        return (String(local[..<mark]), String(local[local.index(after: mark)...]))
+    }
+
+    private static func afterScheme(_ text: String) -> Substring? {
+        for scheme in ["http://", "https://"] where text.lowercased().hasPrefix(scheme) {
+            let rest = text.dropFirst(scheme.count)
+            return rest.isEmpty || rest.first == "/" ? nil : rest
+        }
+        return nil
+    }
+
+    /// The announced length; a body framed in two ways, or in none that is known, is refused (RFC 9112, 6.3).
+    private static func framing(_ fields: Fields, version: String) throws(Refusal) -> Int? {
+        let lengths = fields.values(.contentLength)
+        let codings = fields.values(.transferEncoding)
+        guard lengths.count <= 1 else { throw Refusal(reason: "more than one Content-Length field") }
+        guard lengths.isEmpty || codings.isEmpty else {
+            throw Refusal(reason: "both Content-Length and Transfer-Encoding")
+        }
+        guard let coding = codings.first else {
+            guard let length = lengths.first else { return 0 }
+            guard !length.isEmpty, length.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(length)
+            else {
+                throw Refusal(reason: "Content-Length is not a number")
+            }
+            return number
+        }
+        guard codings.count == 1, coding.lowercased() == "chunked", version != "HTTP/1.0" else {
+            throw Refusal(reason: "a transfer coding other than chunked")
+        }
+        return nil
+    }
+}

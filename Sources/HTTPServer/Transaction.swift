@@ -1,0 +1,146 @@
+internal import CMicroHTTPD
+internal import Glibc
+internal import HTTP
+internal import Synchronization
+
+/// One request as the library sees it, from its request line to its end; only the connection's network thread uses it.
+@safe final class Transaction {
+    private let core: Core
+    private let handle: Library.Handle
+    private let connection: Connection?
+    /// The target's bytes, copied before the library decodes them in place.
+    private let target: [UInt8]
+    /// Where the target ends in the library's buffer.
+    private let targetEnd: UnsafePointer<CChar>
+    private var stage = Stage.head
+    private var body: [UInt8] = []
+    private var bodyBytes = 0
+
+    private enum Stage {
+        case head
+        case body(RequestHead)
+        case exchange(Exchange)
+        case over
+    }
+
+    /// A chunked body over the limit is read this far beyond it, so that the client gets to see its 413.
+    private static let drainedBytes = 1 << 20
+
+    init(core: Core, handle: Library.Handle, connection: Connection?, uri: UnsafePointer<CChar>) {
+        self.core = core
+        self.handle = handle
+        self.connection = connection
+        let bytes = unsafe UnsafeRawBufferPointer(start: uri, count: strlen(uri))
+        target = unsafe Array(bytes)
+        unsafe targetEnd = unsafe uri + bytes.count
+        core.inFlight.add(1, ordering: .relaxed)
+        connection?.requestStarted()
+    }
+
+    /// The library's access handler: called with the head, with each piece of body, with the end, and after a resumption.
+    func advance(
+        method: UnsafePointer<CChar>, version: UnsafePointer<CChar>, upload: UnsafePointer<CChar>?,
+        uploadSize: UnsafeMutablePointer<Int>
+    ) -> MHD_Result {
+        switch stage {
+        case .head: return unsafe begin(method: method, version: version)
+        case .body(let head):
+            let count = unsafe uploadSize.pointee
+            guard count == 0 else {
+                unsafe uploadSize.pointee = 0
+                return unsafe take(UnsafeRawBufferPointer(start: upload, count: count))
+            }
+            return dispatch(head)
+        case .exchange(let exchange): return settle(exchange)
+        case .over: return .NO
+        }
+    }
+
+    /// The library's last call for this request, however it ended.
+    func end() {
+        if case .exchange(let exchange) = stage { exchange.end() }
+        stage = .over
+        connection?.answerComplete()
+        core.inFlight.subtract(1, ordering: .releasing)
+    }
+
+    private func begin(method: UnsafePointer<CChar>, version: UnsafePointer<CChar>) -> MHD_Result {
+        // One NUL, put there by the library, parts target and version; one more would have been in the target.
+        guard unsafe targetEnd + 1 == version else {
+            return refuse("the target holds a NUL or the line more than one space")
+        }
+        let scan = FieldScan.of(handle, core.library, headBytes: core.configuration.maximumHeadBytes)
+        guard scan.isIntact else { return refuse("a header field is folded or malformed") }
+        let head: RequestHead
+        do throws(RequestHead.Refusal) {
+            head = try RequestHead(
+                method: unsafe String(cString: method), target: target, version: unsafe String(cString: version),
+                fields: scan.fields)
+        } catch { return refuse(error.reason) }
+        if let length = head.contentLength {
+            guard length <= core.configuration.maximumBodyBytes else { return send(tooLarge, closing: true) }
+            // An announcement is no reason to hold much memory.
+            body.reserveCapacity(min(length, 64 << 10))
+        }
+        stage = .body(head)
+        return .YES
+    }
+
+    private func take(_ bytes: UnsafeRawBufferPointer) -> MHD_Result {
+        bodyBytes += bytes.count
+        if bodyBytes <= core.configuration.maximumBodyBytes {
+            unsafe body.append(contentsOf: bytes)
+        } else {
+            body = []
+            // No answer is possible in the middle of a body: the connection can only be cut.
+            if bodyBytes > core.configuration.maximumBodyBytes + Transaction.drainedBytes { return .NO }
+        }
+        return .YES
+    }
+
+    private func dispatch(_ head: RequestHead) -> MHD_Result {
+        connection?.requestComplete()
+        guard bodyBytes <= core.configuration.maximumBodyBytes else { return send(tooLarge, closing: true) }
+        guard !core.isStopping else { return send(Core.stopping, closing: true) }
+        let request = HTTP.Request(
+            head.method, path: head.path, query: head.query, fields: head.fields, body: body,
+            id: head.fields[.requestID] ?? "", sourceAddress: connection?.address)
+        body = []
+        let exchange = Exchange(request, core: core, handle: handle)
+        stage = .exchange(exchange)
+        core.handler(exchange)
+        return settle(exchange)
+    }
+
+    private func settle(_ exchange: Exchange) -> MHD_Result {
+        guard let verdict = exchange.verdictOrPark() else { return .YES }
+        switch verdict {
+        case .answer(let response): return send(response, closing: core.isStopping)
+        case .close:
+            connection?.cut()
+            return .NO
+        case .reset:
+            connection?.reset()
+            return .NO
+        }
+    }
+
+    private func send(_ response: HTTP.Response, closing: Bool) -> MHD_Result {
+        stage = .over
+        connection?.answerStarted()
+        return core.library.queue(response, on: handle, closing: closing) ? .YES : .NO
+    }
+
+    private func refuse(_ reason: String) -> MHD_Result {
+        let problem = Problem(.badRequest, type: "bad-request", title: "Bad request", detail: reason)
+        return send(problem.response(requestID: ""), closing: true)
+    }
+
+    private var tooLarge: HTTP.Response {
+        let limit = core.configuration.maximumBodyBytes
+        return Problem(
+            .contentTooLarge, type: "content-too-large", title: "Content too large",
+            detail: "the body may have \(limit) bytes at most"
+        ).response(requestID: "")
+    }
+}

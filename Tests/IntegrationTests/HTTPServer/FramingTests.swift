@@ -1,0 +1,194 @@
+import HTTP
+import HTTPServer
+import JSON
+import Testing
+
+/// What the server makes of the bytes of a request.
+@Suite struct FramingTests {
+    /// Answers with what the handler saw.
+    private func echo(maximumBodyBytes: Int = 1 << 20) throws -> Server {
+        try Server(Server.Configuration(maximumBodyBytes: maximumBodyBytes)) { exchange in
+            let request = exchange.request
+            exchange.respond(
+                Response(
+                    .ok,
+                    json: [
+                        "method": .string(request.method.rawValue), "path": .string(request.path),
+                        "query": .string(request.query), "address": .string(request.sourceAddress ?? ""),
+                        "fields": .array(request.fields.map { .string("\($0.name): \($0.value)") }),
+                        "body": .string(String(decoding: request.body, as: UTF8.self)),
+                    ]))
+        }
+    }
+
+    @Test func `path and query come as they were sent`() throws {
+        let server = try echo()
+        let answer = try RawHTTPConnection(port: server.port).request("GET", "/a%2Fb%00/%e4?x=%26&y=+&&z")
+        let seen = try Value(parsing: answer.body)
+        #expect(answer.status == 200)
+        #expect(seen["path"] == "/a%2Fb%00/%e4")
+        #expect(seen["query"] == "x=%26&y=+&&z")
+        #expect(seen["address"] == "127.0.0.1")
+    }
+
+    @Test(arguments: [
+        ("http://host/p?q=1", "/p", "q=1"), ("http://host?q=1", "/", "q=1"), ("HTTP://host", "/", ""),
+        ("https://host:1/", "/", ""), ("/p?a?b", "/p", "a?b"), ("//p", "//p", ""),
+    ])
+    func `an absolute target counts from its path`(target: String, path: String, query: String) throws {
+        let server = try echo()
+        let seen = try Value(parsing: RawHTTPConnection(port: server.port).request("GET", target).body)
+        #expect(seen["path"] == .string(path))
+        #expect(seen["query"] == .string(query))
+    }
+
+    @Test func `fields come in order, repeats kept`() throws {
+        let server = try echo()
+        let answer = try RawHTTPConnection(port: server.port).request(
+            "GET", "/", fields: ["X-A: 1", "X-B:2", "X-A:  3", "X-E:"])
+        #expect(try Value(parsing: answer.body)["fields"] == ["host: test", "x-a: 1", "x-b: 2", "x-a: 3", "x-e: "])
+    }
+
+    @Test func `a body is whole however it comes`() throws {
+        let server = try echo()
+        let connection = try RawHTTPConnection(port: server.port)
+        try connection.send("POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        try connection.send("2\r\nde\r\n0\r\n\r\n")
+        #expect(try Value(parsing: connection.readResponse().body)["body"] == "abcde")
+        let long = String(repeating: "x", count: 300_000)
+        #expect(try Value(parsing: connection.request("POST", "/", body: long).body)["body"] == .string(long))
+        let expecting = try connection.request("POST", "/", fields: ["Expect: 100-continue"], body: "abc")
+        #expect(try Value(parsing: expecting.body)["body"] == "abc")
+    }
+
+    @Test func `a head that comes byte by byte is read like any other`() throws {
+        let server = try echo()
+        let connection = try RawHTTPConnection(port: server.port)
+        for byte in "GET /slow?a=b HTTP/1.1\r\nHost: t\r\nX-A: b c\r\nX-B: d\r\n\r\n".utf8 {
+            try connection.send([byte])
+        }
+        let seen = try Value(parsing: connection.readResponse().body)
+        #expect(seen["path"] == "/slow")
+        #expect(seen["fields"] == ["host: t", "x-a: b c", "x-b: d"])
+    }
+
+    @Test(arguments: [
+        "GET / HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\nContent-Length: 0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
+        "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        "POST / HTTP/1.0\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n",
+        "GET /a\0b HTTP/1.1\r\nHost: t\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: t\r\nX-A: b\r\n c\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: t\r\nX-A: b\r\n\tc\r\nX-B: d\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: t\r\nX-A: b\0c\r\nX-B: d\r\n\r\n",
+        "GET /\u{1} HTTP/1.1\r\nHost: t\r\n\r\n",
+        "GET host HTTP/1.1\r\nHost: t\r\n\r\n",
+        "GET http:// HTTP/1.1\r\nHost: t\r\n\r\n",
+    ])
+    func `what two parsers may read differently is refused with problem details`(bytes: String) throws {
+        let server = try echo()
+        let connection = try RawHTTPConnection(port: server.port)
+        // A request smuggled behind it must not be answered.
+        try connection.send(bytes + "GET /smuggled HTTP/1.1\r\nHost: t\r\n\r\n")
+        let answer = try connection.readResponse()
+        #expect(answer.status == 400)
+        #expect(answer["Content-Type"] == "application/problem+json")
+        #expect(answer["Connection"]?.lowercased() == "close")
+        #expect(try Value(parsing: answer.body)["status"] == 400)
+        #expect((try? connection.readToEnd()) ?? [] == [])
+    }
+
+    @Test(arguments: [
+        "GET / HTTP/1.1\r\n\r\n", "GET /a b HTTP/1.1\r\nHost: t\r\n\r\n", "NONSENSE\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost : t\r\n\r\n", "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: x\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: -1\r\n\r\n",
+    ])
+    func `what is not HTTP gets a 4xx or no answer, never the handler`(bytes: String) throws {
+        let server = try echo()
+        let connection = try RawHTTPConnection(port: server.port)
+        try connection.send(bytes)
+        let status = (try? connection.readResponse().status) ?? 400
+        #expect((400...431).contains(status))
+    }
+
+    @Test(arguments: [(40_000, 431), (80_000, 431)])
+    func `a head over the limit is refused`(bytes: Int, status: Int) throws {
+        let server = try echo()
+        let connection = try RawHTTPConnection(port: server.port)
+        try connection.send("GET / HTTP/1.1\r\nHost: t\r\nX-Long: \(String(repeating: "x", count: bytes))")
+        #expect(try connection.readResponse().status == status)
+    }
+
+    @Test func `a head under the limit is taken`() throws {
+        let server = try echo()
+        let long = String(repeating: "x", count: 24_000)
+        let answer = try RawHTTPConnection(port: server.port).request("GET", "/", fields: ["X-Long: \(long)"])
+        #expect(try Value(parsing: answer.body)["fields"] == ["host: test", .string("x-long: " + long)])
+    }
+
+    @Test func `a body over the limit gets a 413 before it is read`() throws {
+        let server = try echo(maximumBodyBytes: 100)
+        let connection = try RawHTTPConnection(port: server.port)
+        try connection.send("POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 101\r\n\r\n")
+        let answer = try connection.readResponse()
+        #expect(answer.status == 413)
+        #expect(answer["Content-Type"] == "application/problem+json")
+        #expect(
+            try RawHTTPConnection(port: server.port).request("POST", "/", body: String(repeating: "x", count: 100))
+                .status == 200)
+    }
+
+    @Test func `a chunked body over the limit is drained and gets a 413, an endless one is cut`() throws {
+        let server = try echo(maximumBodyBytes: 100)
+        let head = "POST / HTTP/1.1\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n"
+        let chunk = "1000\r\n" + String(repeating: "x", count: 4_096) + "\r\n"
+        let bounded = try RawHTTPConnection(port: server.port)
+        try bounded.send(head + chunk + "0\r\n\r\n")
+        #expect(try bounded.readResponse().status == 413)
+        let endless = try RawHTTPConnection(port: server.port)
+        #expect(throws: RawHTTPConnection.Failure.self) {
+            try endless.send(head)
+            for _ in 0..<4_000 { try endless.send(chunk) }
+            _ = try endless.readResponse()
+        }
+    }
+
+    @Test func `HEAD gets the head alone`() throws {
+        let server = try echo()
+        let connection = try RawHTTPConnection(port: server.port)
+        let answer = try connection.request("HEAD", "/")
+        #expect(answer.status == 200)
+        #expect(answer.body.isEmpty)
+        // Bytes of a body would be read as the head of this answer.
+        #expect(try connection.request("GET", "/").status == 200)
+    }
+
+    @Test func `HTTP 1 0 keeps the connection only if asked to`() throws {
+        let server = try echo()
+        let kept = try RawHTTPConnection(port: server.port)
+        for _ in 0..<3 {
+            try kept.send("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n")
+            #expect(try kept.readResponse()["Connection"]?.lowercased() == "keep-alive")
+        }
+        let closed = try RawHTTPConnection(port: server.port)
+        try closed.send("GET / HTTP/1.0\r\n\r\n")
+        #expect(try closed.readResponse().status == 200)
+        #expect(try closed.readToEnd() == [])
+    }
+
+    @Test(arguments: [204, 304])
+    func `an answer that has no body by its status is sent without`(code: Int) throws {
+        let server = try Server(Server.Configuration()) {
+            $0.respond(Response(Status(code: code), fields: Fields([Field(.etag, "\"a\tb\"")]), body: [1, 2, 3]))
+        }
+        let connection = try RawHTTPConnection(port: server.port)
+        for _ in 0..<2 {
+            let answer = try connection.request("HEAD", "/")
+            #expect(answer.status == code)
+            #expect(answer["ETag"] == "\"a b\"")
+        }
+    }
+}

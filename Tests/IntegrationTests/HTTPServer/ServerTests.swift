@@ -1,0 +1,193 @@
+import Dispatch
+import Foundation
+import HTTP
+import HTTPServer
+import Synchronization
+import Testing
+
+/// Connections over time: kept, parked, cut, closed.
+@Suite struct ServerTests {
+    /// Answers `/hit` at once and keeps every other exchange for the test.
+    private final class Parking: Sendable {
+        private let exchanges = Mutex<[Exchange]>([])
+
+        func server(requestTimeout: Duration = .seconds(30), idleTimeout: Duration = .seconds(75)) throws -> Server {
+            try Server(Server.Configuration(requestTimeout: requestTimeout, idleTimeout: idleTimeout)) { exchange in
+                if exchange.request.path == "/hit" {
+                    exchange.respond(Response(.ok, text: "hit"))
+                } else {
+                    self.exchanges.withLock { $0.append(exchange) }
+                }
+            }
+        }
+
+        /// Waits until so many are parked.
+        func wait(for count: Int) throws -> [Exchange] {
+            for _ in 0..<10_000 {
+                let parked = exchanges.withLock { $0 }
+                if parked.count >= count { return parked }
+                usleep(1_000)
+            }
+            throw RawHTTPConnection.Failure.timeout
+        }
+    }
+
+    @Test func `one connection carries a thousand requests`() throws {
+        let server = try Parking().server()
+        let connection = try RawHTTPConnection(port: server.port)
+        for _ in 0..<1_000 { #expect(try connection.request("GET", "/hit").text == "hit") }
+    }
+
+    @Test func `requests sent at once are answered in order`() throws {
+        let server = try Server(Server.Configuration()) { exchange in
+            let answer = Response(.ok, text: exchange.request.path)
+            // Every other one is parked, so that a later answer could overtake.
+            if exchange.request.path.hasSuffix("1") {
+                DispatchQueue.global().async { exchange.respond(answer) }
+            } else {
+                exchange.respond(answer)
+            }
+        }
+        let connection = try RawHTTPConnection(port: server.port)
+        let paths = (0..<100).map { "/\($0)/\($0 % 2)" }
+        try connection.send(paths.map { "GET \($0) HTTP/1.1\r\nHost: t\r\n\r\n" }.joined())
+        #expect(try paths.map { _ in try connection.readResponse().text } == paths)
+    }
+
+    @Test func `parked connections hold nobody up and are answered from any thread`() throws {
+        let parking = Parking()
+        let server = try parking.server()
+        let waiting = try (0..<200).map { number in
+            let connection = try RawHTTPConnection(port: server.port)
+            try connection.send("GET /\(number) HTTP/1.1\r\nHost: t\r\n\r\n")
+            return connection
+        }
+        let parked = try parking.wait(for: 200)
+        let beside = try RawHTTPConnection(port: server.port)
+        for _ in 0..<200 { #expect(try beside.request("GET", "/hit").status == 200) }
+        DispatchQueue.concurrentPerform(iterations: parked.count) {
+            parked[$0].respond(Response(.ok, text: parked[$0].request.path))
+        }
+        for (number, connection) in waiting.enumerated() { #expect(try connection.readResponse().text == "/\(number)") }
+        #expect(try waiting[0].request("GET", "/hit").status == 200)
+    }
+
+    @Test func `the first answer wins`() throws {
+        let parking = Parking()
+        let server = try parking.server()
+        let connection = try RawHTTPConnection(port: server.port)
+        try connection.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n")
+        let exchange = try #require(try parking.wait(for: 1).first)
+        let wins = Mutex(0)
+        DispatchQueue.concurrentPerform(iterations: 8) { number in
+            exchange.respond(Response(.ok, text: "answer"))
+            wins.withLock { $0 += 1 }
+            if number == 7 { exchange.abort(reset: true) }
+        }
+        _ = try? connection.readResponse()
+        exchange.respond(Response(.ok, text: "late"))
+        #expect(wins.withLock { $0 } == 8)
+        #expect(try RawHTTPConnection(port: server.port).request("GET", "/hit").status == 200)
+    }
+
+    @Test(arguments: [true, false], [true, false])
+    func `an aborted exchange gets no answer, and RST if asked for`(reset: Bool, parks: Bool) throws {
+        let server = try Server(Server.Configuration()) { exchange in
+            if parks {
+                DispatchQueue.global().asyncAfter(deadline: .now() + 0.02) { exchange.abort(reset: reset) }
+            } else {
+                exchange.abort(reset: reset)
+            }
+        }
+        let connection = try RawHTTPConnection(port: server.port)
+        #expect(throws: reset ? RawHTTPConnection.Failure.reset : .closed) { try connection.request("GET", "/") }
+    }
+
+    @Test func `a client that leaves while it is parked harms nobody`() throws {
+        let parking = Parking()
+        let server = try parking.server()
+        for _ in 0..<20 {
+            let connection = try RawHTTPConnection(port: server.port)
+            try connection.send("GET /p HTTP/1.1\r\nHost: t\r\n\r\n")
+        }
+        for exchange in try parking.wait(for: 20) { exchange.respond(Response(.ok, text: "nobody")) }
+        #expect(try RawHTTPConnection(port: server.port).request("GET", "/hit").status == 200)
+        server.stop()
+    }
+
+    @Test func `stop answers what is in flight, gives the parked a 503 and refuses the rest`() throws {
+        let parking = Parking()
+        let server = try parking.server()
+        let kept = try RawHTTPConnection(port: server.port)
+        #expect(try kept.request("GET", "/hit").status == 200)
+        let clients = try (0..<10).map { number in
+            let connection = try RawHTTPConnection(port: server.port)
+            try connection.send("GET /\(number) HTTP/1.1\r\nHost: t\r\n\r\n")
+            return connection
+        }
+        let parked = try parking.wait(for: 10)
+        let answered = Set(parked.prefix(5).map(\.request.path))
+        let port = server.port
+        DispatchQueue.global().asyncAfter(deadline: .now() + 0.05) {
+            for exchange in parked.prefix(5) { exchange.respond(Response(.ok, text: "done")) }
+        }
+        server.stop(grace: .milliseconds(500))
+        for (number, client) in clients.enumerated() {
+            #expect(try client.readResponse().status == (answered.contains("/\(number)") ? 200 : 503))
+        }
+        #expect(throws: RawHTTPConnection.Failure.connect) { try RawHTTPConnection(port: port) }
+        #expect(throws: RawHTTPConnection.Failure.self) { try kept.request("GET", "/hit") }
+        for exchange in parked { exchange.respond(Response(.ok, text: "too late")) }
+        server.stop()
+    }
+
+    @Test(arguments: [
+        "GET /slo", "GET / HTTP/1.1\r\nHost: t\r\nX: ", "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 100000\r\n\r\n",
+    ])
+    func `a request that comes drop by drop is cut at its deadline`(start: String) throws {
+        let server = try Parking().server(requestTimeout: .milliseconds(300))
+        let connection = try RawHTTPConnection(port: server.port)
+        try connection.send(start)
+        let begin = ContinuousClock.now
+        #expect(throws: RawHTTPConnection.Failure.self) {
+            while ContinuousClock.now - begin < .seconds(20) {
+                try connection.send("x")
+                usleep(20_000)
+            }
+        }
+        #expect(ContinuousClock.now - begin < .seconds(10))
+        #expect(ContinuousClock.now - begin > .milliseconds(250))
+    }
+
+    @Test func `a parked exchange and a pause between requests are not bound by the request's deadline`() throws {
+        let parking = Parking()
+        let server = try parking.server(requestTimeout: .milliseconds(200))
+        let connection = try RawHTTPConnection(port: server.port)
+        #expect(try connection.request("GET", "/hit").status == 200)
+        usleep(600_000)
+        try connection.send("GET /p HTTP/1.1\r\nHost: t\r\n\r\n")
+        let exchange = try #require(try parking.wait(for: 1).first)
+        usleep(600_000)
+        exchange.respond(Response(.ok, text: "late"))
+        #expect(try connection.readResponse().text == "late")
+    }
+
+    @Test func `a kept connection that idles is closed`() throws {
+        let server = try Parking().server(requestTimeout: .milliseconds(100), idleTimeout: .milliseconds(200))
+        let connection = try RawHTTPConnection(port: server.port)
+        #expect(try connection.request("GET", "/hit").status == 200)
+        #expect(try connection.readToEnd() == [])
+    }
+
+    @Test func `a port that is taken and an address that is none are errors`() throws {
+        let server = try Parking().server()
+        #expect(
+            throws: ServerError.socket(call: "bind to 127.0.0.1 port \(server.port)", reason: "Address already in use")
+        ) {
+            try Server(Server.Configuration(port: server.port)) { _ in }
+        }
+        #expect(throws: ServerError.address("localhost")) {
+            try Server(Server.Configuration(address: "localhost")) { _ in }
+        }
+    }
+}
