@@ -6,8 +6,8 @@ struct CallFailure: Error {
     let error: DatabaseError
     /// The connection cannot be used again.
     let isConnectionGone: Bool
-    /// The server cannot have run anything of the statement.
-    let isCertainNothingRan: Bool
+    /// The server has run nothing of the statement for certain, or only read.
+    let isSafeToRepeat: Bool
 
     /// What was under way when the call failed.
     enum Phase {
@@ -25,7 +25,8 @@ struct CallFailure: Error {
         let isGone: Bool
         switch Int32(number) {
         case CR_SERVER_GONE_ERROR, CR_SERVER_LOST, CR_MALFORMED_PACKET, CR_NET_PACKET_TOO_LARGE,
-            CR_COMMANDS_OUT_OF_SYNC:
+            CR_COMMANDS_OUT_OF_SYNC,
+            CR_NEW_STMT_METADATA:
             isGone = true
         // Shutdown, killed, aborted, packet out of order, packet too large: the server closes after saying so;
         // 4031 is MySQL's farewell to an idle client.
@@ -40,19 +41,20 @@ struct CallFailure: Error {
             }
         error = DatabaseError(code, number: Int(number), serverMessage: message)
         isConnectionGone = isGone
-        isCertainNothingRan =
+        isSafeToRepeat =
             switch phase {
             case .connecting: true
             case .preparing: !timedOut
-            // 2006 comes from sending: an incomplete packet is never run. 4031 was written before it came.
-            case .running: Int32(number) == CR_SERVER_GONE_ERROR || number == 4031
+            // 2006 comes from sending: an incomplete packet is never run. 4031 was written before it came. 2057: the table
+            // has changed under a prepared query, which alone has columns; its rows lie unread on the connection.
+            case .running: [UInt32(CR_SERVER_GONE_ERROR), 4031, UInt32(CR_NEW_STMT_METADATA)].contains(number)
             }
     }
 
     init(unexpectedTypeOf column: Int) {
         error = DatabaseError(.unexpectedType, number: column)
         isConnectionGone = false
-        isCertainNothingRan = false
+        isSafeToRepeat = false
     }
 
     private static func connectCode(_ number: UInt32) -> DatabaseError.Code {

@@ -41,6 +41,7 @@ package final class MariaDBConnection: Connection {
         }
     }
 
+    @discardableResult
     package func transaction<Result>(_ body: () throws -> Result) throws -> Result {
         var attempt = 1
         while true {
@@ -123,7 +124,7 @@ package final class MariaDBConnection: Connection {
                 if isInside && (failure.isConnectionGone || failure.error.code == .deadlock) {
                     throw undo(failure.error)
                 }
-                let isHarmless = failure.isCertainNothingRan || (mayRepeat && failure.error.code == .lost)
+                let isHarmless = failure.isSafeToRepeat || (mayRepeat && failure.error.code == .lost)
                 guard failure.isConnectionGone, isHarmless, isReused else { throw failure.error }
                 isReused = false
             } catch let error as DatabaseError {

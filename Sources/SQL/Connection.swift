@@ -20,6 +20,7 @@ package protocol Connection: AnyObject {
     /// Runs `body` in a transaction: commits when it returns, rolls back when it throws.
     ///
     /// A lost deadlock runs `body` again, three times in all. A connection that breaks inside throws.
+    @discardableResult
     func transaction<Result>(_ body: () throws -> Result) throws -> Result
 
     /// Whether the table, and of it the column or index, exists.

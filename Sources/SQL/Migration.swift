@@ -52,7 +52,7 @@ extension Migration {
         func malformed(_ reason: String) -> Malformed {
             Malformed(migration: "migration \(number) \(name)", line: lineNumber, reason: reason)
         }
-        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+        for line in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
             lineNumber += 1
             let trimmed = line.trimmed
             if trimmed.hasPrefix("--") {

@@ -33,6 +33,7 @@ package final class SQLiteConnection: Connection {
     }
 
     /// `BEGIN IMMEDIATE` takes the one write lock at once: two transactions cannot meet half-way, where one would have to give up.
+    @discardableResult
     package func transaction<Result>(_ body: () throws -> Result) throws -> Result {
         precondition(!isInTransaction, "a transaction inside a transaction")
         try execute("BEGIN IMMEDIATE")

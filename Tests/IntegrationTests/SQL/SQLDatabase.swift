@@ -1,3 +1,4 @@
+import Foundation
 import MariaDB
 import SQL
 import SQLite
@@ -28,5 +29,39 @@ struct TestDatabase: Sendable {
         case .mysql(let server): MariaDBConnection(MariaDBConfiguration(server))
         case .sqlite(let file): SQLiteConnection(file: file)
         }
+    }
+
+    /// A connection that gives up on a lock after a second or less.
+    func impatientConnection() throws -> any Connection {
+        switch try DatabaseURL(parsing: url) {
+        case .mysql(let server):
+            var configuration = MariaDBConfiguration(server)
+            configuration.readTimeout = .seconds(3)
+            return MariaDBConnection(configuration)
+        case .sqlite(let file): return SQLiteConnection(file: file, busyTimeout: .milliseconds(300))
+        }
+    }
+}
+
+/// Runs `body` on `count` threads of their own and waits for all: the drivers block, and must not block the test runner.
+func concurrently(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
+    let group = DispatchGroup()
+    for index in 0..<count {
+        group.enter()
+        Thread.detachNewThread {
+            body(index)
+            group.leave()
+        }
+    }
+    group.wait()
+}
+
+/// The database's error that `body` ends with; nil when it has none.
+func failure(of body: () throws -> some Any) -> DatabaseError? {
+    do {
+        _ = try body()
+        return nil
+    } catch {
+        return error as? DatabaseError
     }
 }

@@ -13,8 +13,9 @@ final class MariaDBServer: Sendable {
         var isDurable = false
         /// Listens on a port of 127.0.0.1 too, and `url(…)` uses that.
         var usesTCP = false
-        /// Offers TLS by a certificate for `localhost` and 127.0.0.1; implies `usesTCP`.
+        /// Offers TLS by a certificate for `certificateNames`; implies `usesTCP`.
         var usesTLS = false
+        var certificateNames = "DNS:localhost,IP:127.0.0.1"
         /// The zone that sessions get unless they ask for another.
         var timeZone = "+05:30"
         var extraArguments: [String] = []
@@ -47,7 +48,7 @@ final class MariaDBServer: Sendable {
         self.options = options
         folder = try MariaDBTemplate.copy()
         port = options.usesTCP || options.usesTLS ? try Self.freePort() : 0
-        if options.usesTLS { try MariaDBTemplate.makeCertificates(in: folder) }
+        if options.usesTLS { try MariaDBTemplate.makeCertificates(in: folder, names: options.certificateNames) }
         try start()
     }
 
@@ -76,12 +77,16 @@ final class MariaDBServer: Sendable {
         return url(database: name)
     }
 
-    /// A connection as root.
-    func connection(to url: String? = nil) throws -> MariaDBConnection {
+    /// A connection to one of this server's URLs, as root on the database `mysql` unless told otherwise.
+    func connection(
+        to url: String? = nil, _ configure: (inout MariaDBConfiguration) -> Void = { _ in }
+    ) throws -> MariaDBConnection {
         guard case .mysql(let server) = try DatabaseURL(parsing: url ?? self.url()) else {
             throw Failure(description: "not a URL of a server")
         }
-        return MariaDBConnection(MariaDBConfiguration(server))
+        var configuration = MariaDBConfiguration(server)
+        configure(&configuration)
+        return MariaDBConnection(configuration)
     }
 
     /// Ends the server as a crash would.
@@ -95,9 +100,22 @@ final class MariaDBServer: Sendable {
         try start()
     }
 
-    /// Freezes the server: connections stay open and nothing answers.
+    /// Freezes the server: connections stay open and nothing answers; returns when all its threads have stopped.
     func sigstop() {
-        process.withLock { _ = $0.map { kill($0.server, SIGSTOP) } }
+        process.withLock { process in
+            guard let server = process?.server else { return }
+            kill(server, SIGSTOP)
+            for _ in 0..<1_000 where !Self.isStopped(server) { usleep(1_000) }
+        }
+    }
+
+    private static func isStopped(_ process: pid_t) -> Bool {
+        let folder = "/proc/\(process)/task/"
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+        return threads.allSatisfy { thread in
+            let status = (try? String(contentsOfFile: folder + thread + "/stat", encoding: .utf8)) ?? ""
+            return status.split(separator: ")").last?.hasPrefix(" T") ?? true
+        }
     }
 
     func sigcont() {

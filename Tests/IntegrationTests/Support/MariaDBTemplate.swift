@@ -10,16 +10,16 @@ enum MariaDBTemplate {
         return folder
     }
 
-    /// An authority, and a certificate signed by it for `localhost` and 127.0.0.1.
-    static func makeCertificates(in folder: String) throws {
+    /// An authority, and a certificate signed by it for `names`.
+    static func makeCertificates(in folder: String, names: String) throws {
         let script = """
             set -e; cd "$1"
             openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=authority -keyout ca.key -out ca.pem
-            openssl req -newkey rsa:2048 -nodes -subj /CN=localhost -keyout server.key -out server.csr
-            printf 'subjectAltName=DNS:localhost,IP:127.0.0.1' > san
+            openssl req -newkey rsa:2048 -nodes -subj /CN=server -keyout server.key -out server.csr
+            printf "subjectAltName=%s" "$2" > san
             openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile san -out server.pem
             """
-        try run(["/bin/sh", "-c", script, "sh", folder])
+        try run(["/bin/sh", "-c", script, "sh", folder, names])
     }
 
     private static func make() throws -> String {
