@@ -75,10 +75,8 @@ let package = Package(
         program(
             "token-server",
             [
-                "TokenAPI", "Storage", "Recipes", "Tokens", "FunctionRuntime", "DatabaseDrivers", "MariaDB", "SQLite",
-                "SQL", "Curl",
-                "Crypto",
-                "HTTP", "Clocks", "Log",
+                "TokenAPI", "Storage", "Recipes", "FunctionRuntime", "DatabaseDrivers", "SQL", "Curl", "HTTP", "Clocks",
+                "Log",
             ]),
         program("token-server-admin", ["Storage", "DatabaseDrivers", "SQL", "CSystem"]),
         program("event-server", ["EventServer", "HTTPServer", "HTTP", "JSON", "Clocks", "Log", "CSystem"]),

@@ -1,1 +1,6 @@
+internal import CSystem
+internal import Glibc
 
+// Before the first thread starts, so that every thread inherits the mask and a signal is taken in one place alone.
+csystem_block_termination()
+exit(Commands.run(Array(CommandLine.arguments.dropFirst())))

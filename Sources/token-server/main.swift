@@ -1,1 +1,3 @@
+internal import Glibc
 
+exit(TokenServer.run())

@@ -1,0 +1,112 @@
+internal import Glibc
+
+/// The two commands of `event-server`.
+enum Commands {
+    static let usage = """
+        usage: event-server serve --function NAME --bootstrap FILE [options]
+               event-server run [options]
+
+        serve: an HTTP front and a Lambda Runtime API for one function
+          --function NAME       the handler, given to the function as _HANDLER
+          --bootstrap FILE      the program that starts the function
+          --port N              0 takes any free port; default 8080
+          --shape SHAPE         v2 (default), url, v1, alb, alb-multi
+          --concurrency N       most instances at once; default 8
+          --timeout-ms N        the function's timeout; default 10000
+          --memory N            the function's memory in MB, for the account; default 128
+          --queue N             most events that wait for an instance; default 1000
+          --throttle            answer 429 when every instance is busy, instead of queueing
+          --idle-seconds N      end an instance that had nothing to do for so long; default 300
+          --env NAME=VALUE      a variable of the function; may be repeated
+
+        run: the whole local platform: token-server, its embedded store, a fake provider
+          --programs DIR        where the executables lie; default build/bin
+          --bootstrap FILE      default ./bootstrap
+          --data DIR            default build/run
+          and every option of serve but --function; --port defaults to PORT; PLATFORM must be lambda
+        """
+
+    static func run(_ arguments: [String]) -> Int32 {
+        do throws(UsageError) {
+            guard let command = arguments.first else { throw UsageError("a command is missing: serve or run") }
+            switch command {
+            case "serve": return try Serve.run(Options(arguments.dropFirst(), allowed: Serve.options))
+            case "run": return try LocalPlatform.run(Options(arguments.dropFirst(), allowed: LocalPlatform.options))
+            case "help", "--help", "-h":
+                Terminal.print(usage)
+                return 0
+            default: throw UsageError("\(command) is no command: serve or run")
+            }
+        } catch {
+            Terminal.complain(error.message)
+            return 2
+        }
+    }
+}
+
+struct UsageError: Error {
+    let message: String
+
+    init(_ message: String) {
+        self.message = message
+    }
+}
+
+/// Options of the form `--name VALUE`; only known ones.
+struct Options {
+    enum Kind {
+        case value, flag, list
+    }
+
+    private var values: [String: [String]] = [:]
+
+    init(_ arguments: some Sequence<String>, allowed: [String: Kind]) throws(UsageError) {
+        var iterator = arguments.makeIterator()
+        while let argument = iterator.next() {
+            guard argument.hasPrefix("--"), let kind = allowed[String(argument.dropFirst(2))] else {
+                throw UsageError("\(argument) is not known; try event-server help")
+            }
+            let name = String(argument.dropFirst(2))
+            if kind != .list, values[name] != nil { throw UsageError("\(argument) is given twice") }
+            if kind == .flag {
+                values[name] = []
+                continue
+            }
+            guard let value = iterator.next() else { throw UsageError("\(argument) needs a value") }
+            values[name, default: []].append(value)
+        }
+    }
+
+    func text(_ name: String) -> String? { values[name]?.first }
+    func list(_ name: String) -> [String] { values[name] ?? [] }
+    func flag(_ name: String) -> Bool { values[name] != nil }
+
+    func number(_ name: String, in range: ClosedRange<Int>) throws(UsageError) -> Int? {
+        guard let text = text(name) else { return nil }
+        guard let number = Int(text), range.contains(number) else {
+            throw UsageError("--\(name) must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+        }
+        return number
+    }
+}
+
+/// Whole lines to standard output and standard error, each by one system call.
+enum Terminal {
+    static func print(_ line: String) { write(line, to: STDOUT_FILENO) }
+    static func complain(_ line: String) { write("event-server: \(line)", to: STDERR_FILENO) }
+
+    private static func write(_ line: String, to descriptor: Int32) {
+        var line = line + "\n"
+        line.withUTF8 { bytes in
+            _ = unsafe Glibc.write(descriptor, bytes.baseAddress, bytes.count)
+        }
+    }
+}
+
+enum Environment {
+    static subscript(name: String) -> String? {
+        guard let value = unsafe getenv(name) else { return nil }
+        let text = unsafe String(cString: value)
+        return text.isEmpty ? nil : text
+    }
+}

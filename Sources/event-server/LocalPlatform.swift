@@ -1,0 +1,152 @@
+internal import CSystem
+internal import EventServer
+internal import Glibc
+internal import HTTPServer
+
+/// `event-server run`: everything a newcomer needs on one machine, which `make run` starts.
+enum LocalPlatform {
+    static let options = Serve.platformOptions.merging(["programs": .value, "data": .value, "platform": .value]) {
+        first, _ in first
+    }
+
+    /// The variables that are handed on to the functions where they are set.
+    private static let handedOn = [
+        "DATABASE_URL", "MYSQL_HOST", "MYSQL_PORT", "MYSQL_USERNAME", "MYSQL_PASSWORD", "MYSQL_DATABASE", "MASTER_KEYS",
+        "ADMIN_KEY_SHA256", "AUTH", "TOKEN_SERVER_URL", "UPSTREAM_ALLOW", "TRUSTED_PROXIES", "FUNCTION_TIMEOUT_MS",
+        "LOG_LEVEL",
+    ]
+
+    private typealias Failure = LocalPlatformFailure
+
+    static func run(_ options: Options) throws(UsageError) -> Int32 {
+        let port = try portNumber(options)
+        switch options.text("platform") ?? Environment["PLATFORM"] ?? "lambda" {
+        case "lambda": break
+        case "fc": throw UsageError("PLATFORM=fc is not available: only lambda is")
+        default: throw UsageError("PLATFORM must be lambda")
+        }
+        let bootstrap = options.text("bootstrap") ?? "./bootstrap"
+        var settings = try Serve.settings(options, function: "token-server", bootstrap: bootstrap)
+        let programs = Serve.absolute(options.text("programs") ?? "build/bin")
+        let data = Serve.absolute(options.text("data") ?? "build/run")
+        do throws(Failure) {
+            try start(&settings, port: port, programs: programs, data: data)
+            return 0
+        } catch {
+            Terminal.complain(error.message)
+            return 1
+        }
+    }
+
+    private static func portNumber(_ options: Options) throws(UsageError) -> Int {
+        if let number = try options.number("port", in: 0...65_535) { return number }
+        guard let text = Environment["PORT"] else { return 8_080 }
+        guard let number = Int(text), (0...65_535).contains(number) else {
+            throw UsageError("PORT must be a whole number from 0 to 65535")
+        }
+        return number
+    }
+
+    // MARK: Starting
+
+    private static func start(_ settings: inout PlatformSettings, port: Int, programs: String, data: String)
+        throws(Failure)
+    {
+        guard WorkingFolder.make(data) else {
+            throw Failure(message: "the data folder \(data) cannot be made or written")
+        }
+        let provider = try Companion.startProvider(programs + "/fake-provider")
+        defer { provider.process.kill() }
+        settings.environment = environment(
+            settings.environment, programs: programs, data: data, provider: provider.address)
+        try migrate(programs + "/token-server-admin", settings.environment)
+
+        let platform = Platform(settings: settings)
+        let server: Server
+        do throws(ServerError) {
+            server = try Serve.listen(platform, port: port)
+        } catch {
+            platform.stop()
+            if case .portInUse = error { throw Failure(message: "PORT: \(error)") }
+            throw Failure(message: "\(error)")
+        }
+        defer { Serve.stop(platform, server) }
+        let url = "http://127.0.0.1:\(server.port)"
+        announce(
+            url, provider: "http://" + provider.address,
+            hasKeys: settings.environment.contains { $0.name == "AUTH" && $0.value != "none" })
+        try waitUntilReady(server.port, provider: provider.address)
+        Terminal.print("ready: \(url)")
+        _ = csystem_wait_for_termination()
+    }
+
+    private static func environment(
+        _ given: [(name: String, value: String)], programs: String, data: String, provider: String
+    ) -> [(name: String, value: String)] {
+        var variables: [(name: String, value: String)] = []
+        for name in handedOn {
+            if let value = Environment[name] { variables.append((name, value)) }
+        }
+        func add(_ name: String, _ value: String) {
+            if !variables.contains(where: { $0.name == name }) { variables.append((name, value)) }
+        }
+        // The predecessor's names count where there is no DATABASE_URL.
+        if Environment["MYSQL_HOST"] == nil { add("DATABASE_URL", "sqlite:\(data)/tokens.db") }
+        add("AUTH", "none")
+        add("TOKEN_SERVER_PROGRAMS", programs)
+        let allowed = [Environment["UPSTREAM_ALLOW"], provider].compactMap { $0 }.joined(separator: ",")
+        variables.removeAll { $0.name == "UPSTREAM_ALLOW" }
+        variables.append(("UPSTREAM_ALLOW", allowed))
+        for (name, value) in given {
+            variables.removeAll { $0.name == name }
+            variables.append((name, value))
+        }
+        return variables
+    }
+
+    private static func migrate(_ program: String, _ environment: [(name: String, value: String)]) throws(Failure) {
+        let process: ChildProcess
+        do throws(ChildProcess.SpawnError) {
+            process = try ChildProcess(program, ["migrate"], environment: environment)
+        } catch {
+            throw Failure(message: "\(error)")
+        }
+        let output = process.readAll()
+        if process.wait() != 0 { throw Failure(message: output.isEmpty ? "the migration failed" : output) }
+    }
+
+    private static func waitUntilReady(_ port: UInt16, provider: String) throws(Failure) {
+        let providerPort = provider.split(separator: ":").last.flatMap { UInt16($0) } ?? 0
+        for _ in 0..<2_000 {
+            // With AUTH=keys the answer is a 401, which shows as well that the function answers.
+            let front = Probe.status(port: port, path: "/readyz")
+            let provider = Probe.status(port: providerPort, path: "/")
+            if front == 200 || front == 401, provider == 200 { return }
+            if front == 502 { throw Failure(message: "the function does not start; its lines above say why") }
+            usleep(5_000)
+        }
+        throw Failure(message: "the function is not ready; see http://127.0.0.1:\(port)/readyz")
+    }
+
+    private static func announce(_ url: String, provider: String, hasKeys: Bool) {
+        let key = hasKeys ? " -H 'Authorization: Bearer KEY'" : ""
+        Terminal.print(
+            """
+            token-server \(url)
+            fake-provider \(provider)
+            invocations \(url)/_event-server/invocations
+
+            Try it in another shell:
+
+            curl\(key) -H 'Content-Type: application/json' \(url)/api/realm --data-binary '{"id":"wxgzh","config":{
+              "url":"\(provider)/cgi-bin/token","method":"GET","arguments":[
+                {"name":"appid","place":"url","value":"$key_1"},{"name":"secret","place":"url","value":"$key_2"},
+                {"name":"grant_type","place":"url","value":"$key_3"}],
+              "token_path":"access_token","content_type":"json","expires_in_path":"expires_in"}}'
+            curl\(key) -H 'Content-Type: application/json' \(url)/api/secret --data-binary '{
+              "realm":"wxgzh","key":"wxgzh_secret","key_1":"my-appid","key_2":"my-secret","key_3":"client_credential"}'
+            curl\(key) '\(url)/api/token?realm=wxgzh&key=wxgzh_secret'
+
+            """)
+    }
+}

@@ -1,0 +1,48 @@
+internal import Clocks
+internal import Curl
+internal import DatabaseDrivers
+internal import FunctionRuntime
+internal import Glibc
+internal import HTTP
+internal import Log
+internal import Recipes
+internal import SQL
+internal import Storage
+internal import TokenAPI
+
+/// Wires the token server: one handler, one database connection and one HTTP client per worker.
+enum TokenServer {
+    static func run() -> Int32 {
+        // A level that cannot be read is reported with the other settings; until then the default holds.
+        let logger = Logger(level: (try? Settings.logLevel(environment("LOG_LEVEL"))) ?? .info)
+        let clock = SystemClock()
+        return FunctionRuntime.main(environment: environment, logger: logger, clock: clock) { _ throws(StartupError) in
+            let settings = try settings()
+            return TokenService(
+                store: DatabaseStore(try databaseURL().connection()),
+                upstream: RecipeUpstream(client: CurlClient(), egress: settings.egress), settings: settings,
+                clock: clock,
+                logger: logger)
+        }
+    }
+
+    private static func settings() throws(StartupError) -> Settings {
+        do throws(Settings.Failure) {
+            return try Settings(environment: environment)
+        } catch {
+            throw StartupError(variable: error.variable, message: error.message)
+        }
+    }
+
+    private static func databaseURL() throws(StartupError) -> DatabaseURL {
+        do throws(DatabaseURL.Invalid) {
+            return try DatabaseURL(environment: environment)
+        } catch {
+            throw StartupError(variable: error.variable, message: error.reason)
+        }
+    }
+
+    private static func environment(_ name: String) -> String? {
+        unsafe getenv(name).map { unsafe String(cString: $0) }
+    }
+}
