@@ -67,7 +67,7 @@ enum LocalPlatform {
             server = try Serve.listen(platform, port: port)
         } catch {
             platform.stop()
-            if case .portInUse = error { throw Failure(message: "PORT: \(error)") }
+            if case .socket = error { throw Failure(message: "PORT: \(port) cannot be used: \(error)") }
             throw Failure(message: "\(error)")
         }
         defer { Serve.stop(platform, server) }
