@@ -1,37 +1,7 @@
-import Clocks
 import Curl
 import Foundation
 import HTTP
 import Testing
-
-/// How one call went.
-private struct Call {
-    var result: Result<ClientResponse, ClientError>
-    var looks = 0
-    var sents = 0
-
-    var error: ClientError? { if case .failure(let error) = result { error } else { nil } }
-    var response: ClientResponse? { try? result.get() }
-    var text: String? { response.map { String(decoding: $0.body, as: UTF8.self) } }
-}
-
-private func call(
-    _ client: CurlClient, _ url: String, method: HTTP.Method = .get, fields: Fields = Fields(), body: String = "",
-    limits: ClientLimits = ClientLimits(), look: () -> Bool = { true }
-) -> Call {
-    var looks = 0
-    var sents = 0
-    let request = ClientRequest(method, url: url, fields: fields, body: Array(body.utf8))
-    let result = Result { () throws(ClientError) in
-        try client.send(
-            request, limits: limits,
-            willSend: {
-                looks += 1
-                return look()
-            }, didSend: { sents += 1 })
-    }
-    return Call(result: result, looks: looks, sents: sents)
-}
 
 private let short = ClientLimits(total: .milliseconds(600), connect: .milliseconds(300))
 
@@ -177,32 +147,6 @@ private let short = ClientLimits(total: .milliseconds(600), connect: .millisecon
         #expect(call(CurlClient(), "https://127.0.0.1:\(server.port)/", limits: short).error == .notSent(.tls))
     }
 
-    @Test(arguments: [false, true])
-    func `a connection that is reset during the look has sent nothing, kept or not`(isKept: Bool) throws {
-        let breaks = DispatchSemaphore(value: 0)
-        let server = try SocketServer { connection in
-            if isKept {
-                connection.read()
-                connection.answer("ok")
-            }
-            breaks.wait()
-            connection.resetOnClose()
-        }
-        defer { server.stop() }
-        let client = CurlClient()
-        if isKept { #expect(call(client, server.url).text == "ok") }
-        let call = call(client, server.url, method: .post, body: "x") {
-            breaks.signal()
-            Thread.sleep(forTimeInterval: 0.3)
-            return true
-        }
-        breaks.signal()
-        #expect(call.error == .notSent(.connect))
-        #expect(call.looks == 1)
-        #expect(call.sents == 0)
-        #expect(server.requests.count == (isKept ? 1 : 0))
-    }
-
     // MARK: The server may have acted
 
     /// What a server does after it read the request, and what that is to the caller.
@@ -334,121 +278,6 @@ private let short = ClientLimits(total: .milliseconds(600), connect: .millisecon
             let request = ClientRequest(.get, url: server.url)
             let response = try CurlClient().send(request, limits: ClientLimits(), willSend: { true }, didSend: {})
             precondition(response.status == .ok)
-        }
-    }
-
-    // MARK: Kept connections
-
-    @Test func `a connection is kept, and every call looks once`() throws {
-        let server = try SocketServer { connection in
-            while connection.read() { connection.answer("ok") }
-        }
-        defer { server.stop() }
-        let client = CurlClient()
-        for _ in 0..<5 {
-            let call = call(client, server.url, method: .post, body: "x")
-            #expect(call.text == "ok")
-            #expect(call.looks == 1)
-            #expect(call.sents == 1)
-        }
-        #expect(call(client, server.url, look: { false }).error == .notSent(.stopped))
-        #expect(server.connections == 1)
-        #expect(server.requests.count == 5)
-    }
-
-    @Test(arguments: [false, true])
-    func `a kept connection that dies under a request does not make it two`(isReset: Bool) throws {
-        let server = try SocketServer { connection in
-            connection.read()
-            connection.answer("ok")
-            connection.read()
-            if isReset { connection.resetOnClose() }
-        }
-        defer { server.stop() }
-        let client = CurlClient()
-        #expect(call(client, server.url, method: .post, body: "1").text == "ok")
-        let second = call(client, server.url, method: .post, body: "2")
-        #expect(second.error == .ambiguous(.reset))
-        #expect(second.looks == 1)
-        #expect(second.sents == 1)
-        #expect(server.requests.count == 2)
-        // The client is as good as new.
-        #expect(call(client, server.url, method: .post, body: "3").text == "ok")
-    }
-
-    @Test func `a kept connection that was closed while idle is replaced without harm`() throws {
-        let server = try SocketServer { connection in
-            connection.read()
-            connection.answer("ok")
-        }
-        defer { server.stop() }
-        let client = CurlClient()
-        for _ in 0..<3 {
-            let call = call(client, server.url)
-            #expect(call.text == "ok")
-            #expect(call.looks == 1)
-            Thread.sleep(forTimeInterval: 0.1)
-        }
-        #expect(server.requests.count == 3)
-    }
-
-    @Test func `a connection that was idle too long by either clock is not used again`() throws {
-        let server = try SocketServer { connection in
-            while connection.read() { connection.answer("ok") }
-        }
-        defer { server.stop() }
-        let clock = SteppedClock()
-        let client = CurlClient(clock: clock)
-        #expect(call(client, server.url).text == "ok")
-        clock.advance(.seconds(9))
-        #expect(call(client, server.url).text == "ok")
-        #expect(server.connections == 1)
-        clock.advance(.seconds(11))
-        #expect(call(client, server.url).text == "ok")
-        #expect(server.connections == 2)
-    }
-
-    private final class SteppedClock: Clock, @unchecked Sendable {
-        private let lock = NSLock()
-        private var moment = Moment(wall: Timestamp(milliseconds: 0), steady: .zero)
-
-        func now() -> Moment { lock.withLock { moment } }
-        func advance(_ duration: Duration) { lock.withLock { moment.wall = moment.wall + duration } }
-    }
-
-    @Test func `a client that ends leaves no connection open`() throws {
-        let server = try SocketServer { connection in
-            while connection.read() { connection.answer("ok") }
-        }
-        defer { server.stop() }
-        for _ in 0..<20 { #expect(call(CurlClient(), server.url).text == "ok") }
-        #expect(server.connections == 20)
-        #expect(openSockets(to: server.port) == 0)
-    }
-
-    @Test func `failures leave no more connections open than are kept`() throws {
-        let server = try SocketServer { connection in
-            connection.read()
-            connection.write("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
-        }
-        defer { server.stop() }
-        let client = CurlClient()
-        for _ in 0..<20 { #expect(call(client, server.url).error == .ambiguous(.truncated)) }
-        #expect(openSockets(to: server.port) == 0)
-    }
-
-    /// Sockets of this process whose peer is that port; other tests' do not count.
-    private func openSockets(to port: UInt16) -> Int {
-        (0..<1_024).count { descriptor in
-            var address = sockaddr_in()
-            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let isConnected = withUnsafeMutablePointer(to: &address) { pointer in
-                pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    getpeername(Int32(descriptor), $0, &length) == 0
-                }
-            }
-            return isConnected && address.sin_family == sa_family_t(AF_INET)
-                && UInt16(bigEndian: address.sin_port) == port
         }
     }
 }

@@ -7,164 +7,6 @@ import TestKit
 import Testing
 import Tokens
 
-private struct FixedClock: Clock {
-    func now() -> Moment { Moment(wall: Timestamp(milliseconds: 1_700_000_000_000), steady: .zero) }
-}
-
-private func material(_ config: String?, _ credentials: [String: String] = [:], logicCode: String = "") -> Material {
-    Material(
-        id: SecretID(realm: "wx", key: "main"), version: Version(realm: 1, secret: 1), config: config,
-        logicCode: logicCode,
-        credentials: credentials.mapValues { Redacted($0) })
-}
-
-private func mint(
-    _ client: ScriptedClient, _ material: Material, allow: String = "", look: () -> Bool = { true }
-) throws -> MintOutcome {
-    let upstream = RecipeUpstream(client: client, egress: try EgressPolicy(parsing: allow), clock: FixedClock())
-    return upstream.mint(material, timeout: .seconds(5), look: look, sent: {})
-}
-
-private func recipe(_ rest: String) -> String {
-    #"{"url":"https://p.example/token","token_path":"access_token","expires_in_path":"expires_in""#
-        + (rest.isEmpty ? "" : "," + rest) + "}"
-}
-
-/// What of an outcome these tests compare.
-private enum Kind: Equatable {
-    case minted(String, Duration?)
-    case refused(FailureClass, code: String?)
-    case unusable
-    case ambiguous
-    case stopped
-
-    init(_ outcome: MintOutcome) {
-        self =
-            switch outcome {
-            case .minted(let token, let life): .minted(token.reveal(), life)
-            case .refused(let failure): .refused(failure.failureClass, code: failure.code)
-            case .unusable: .unusable
-            case .ambiguous: .ambiguous
-            case .stopped: .stopped
-            }
-    }
-}
-
-private func failure(_ outcome: MintOutcome) -> UpstreamFailure? {
-    switch outcome {
-    case .refused(let failure), .unusable(let failure), .ambiguous(let failure): failure
-    case .minted, .stopped: nil
-    }
-}
-
-@Suite struct RecipeRequestTests {
-    @Test func `a GET puts its body arguments into the query, after what the URL has`() throws {
-        let config = """
-            {"url":"https://p.example/t?v=1","arguments":[{"name":"appid","place":"url","value":"$appid"},
-            {"name":"grant_type","place":"body","value":"client_credential"}],"token_path":"t"}
-            """
-        let client = ScriptedClient(200, #"{"t":"x"}"#)
-        _ = try mint(client, material(config, ["appid": "a b&c"]))
-        let request = try #require(client.requests.first)
-        #expect(request.url == "https://p.example/t?v=1&appid=a%20b%26c&grant_type=client_credential")
-        #expect(request.body.isEmpty)
-        #expect(request.method == .get)
-    }
-
-    @Test func `a JSON body keeps the types of its values`() throws {
-        let config = recipe(
-            #""method":"POST","arguments":[{"name":"s","place":"body","value":"$s"},{"name":"force_refresh","place":"body","value":false},{"name":"n","place":"body","value":1.50},{"name":"lit","place":"body","value":"$$s"},{"name":"X-Key","place":"header","value":"$s"}]"#
-        )
-        let client = ScriptedClient(200, #"{"access_token":"x"}"#)
-        _ = try mint(client, material(config, ["s": #"q"\"#]))
-        let request = try #require(client.requests.first)
-        #expect(
-            String(decoding: request.body, as: UTF8.self) == #"{"s":"q\"\\","force_refresh":false,"n":1.50,"lit":"$s"}"#
-        )
-        #expect(request.fields[.contentType] == "application/json")
-        #expect(request.fields.contains { $0.name.lowercased == "x-key" && $0.value == #"q"\"# })
-    }
-
-    @Test func `a form body is encoded as one, which the predecessor could not (bug 13)`() throws {
-        let config = recipe(
-            #""method":"POST","content_type":"form","arguments":[{"name":"grant_type","place":"body","value":"client_credentials"},{"name":"client_secret","place":"body","value":"$s"}]"#
-        )
-        let client = ScriptedClient(200, #"{"access_token":"x"}"#)
-        _ = try mint(client, material(config, ["s": "a+b&c=ü"]))
-        let request = try #require(client.requests.first)
-        #expect(
-            String(decoding: request.body, as: UTF8.self)
-                == "grant_type=client_credentials&client_secret=a%2Bb%26c%3D%C3%BC")
-        #expect(request.fields[.contentType] == "application/x-www-form-urlencoded")
-    }
-
-    @Test(arguments: [[:], ["s": ""]])
-    func `an unknown credential fails before anything is sent, never as the text undefined (bug 8)`(
-        credentials: [String: String]
-    ) throws {
-        let client = ScriptedClient(200, #"{"access_token":"x"}"#)
-        let outcome = try mint(
-            client, material(recipe(#""arguments":[{"name":"s","place":"url","value":"$s"}]"#), credentials))
-        #expect(Kind(outcome) == .refused(.configuration, code: nil))
-        #expect(failure(outcome)?.kind == .unusable)
-        #expect(failure(outcome)?.detail.contains("credential s,") == true)
-        #expect(client.limits.isEmpty)
-    }
-
-    @Test(arguments: ["a\r\nX-Evil: 1", "a\nb", "a\u{0}b", "a\u{7F}"])
-    func `a credential cannot break out of its header`(value: String) throws {
-        let client = ScriptedClient(200, #"{"access_token":"x"}"#)
-        let config = recipe(#""arguments":[{"name":"X-Key","place":"header","value":"$s"}]"#)
-        let outcome = try mint(client, material(config, ["s": value]))
-        #expect(Kind(outcome) == .refused(.configuration, code: nil))
-        #expect(client.limits.isEmpty)
-    }
-
-    @Test(arguments: [
-        "http://p.example/", "https://127.0.0.1/", "https://169.254.169.254/latest", "http://localhost:9/",
-    ])
-    func `a recipe cannot reach what the policy forbids (bug 12)`(url: String) throws {
-        let client = ScriptedClient(200, #"{"access_token":"x"}"#)
-        for material in [material(#"{"url":"\#(url)","token_path":"access_token"}"#), material(nil, logicCode: url)] {
-            let outcome = try mint(client, material)
-            #expect(Kind(outcome) == .refused(.configuration, code: nil))
-            #expect(failure(outcome)?.kind == .unusable)
-        }
-        #expect(client.limits.isEmpty)
-    }
-
-    @Test func `what is listed may be plain http`() throws {
-        let client = ScriptedClient(200, #"{"t":"x"}"#)
-        let outcome = try mint(
-            client, material(#"{"url":"http://127.0.0.1:81/","token_path":"t"}"#), allow: "127.0.0.1:81")
-        #expect(Kind(outcome) == .minted("x", nil))
-    }
-
-    @Test func `logic_code receives realm, key and credentials, and answers in seconds`() throws {
-        let client = ScriptedClient(200, #"{"token":"made","expires_in":"7200"}"#)
-        let credentials = ["key_1": "c", "realm": "forged", "appid": "a"]
-        let outcome = try mint(client, material(nil, credentials, logicCode: "https://logic.example/make"))
-        #expect(Kind(outcome) == .minted("made", .seconds(7200)))
-        let request = try #require(client.requests.first)
-        #expect(request.method == .post)
-        #expect(try JSON.Value(parsing: request.body) == ["appid": "a", "key_1": "c", "realm": "wx", "key": "main"])
-    }
-
-    @Test func `config wins over logic_code`() throws {
-        let client = ScriptedClient(200, #"{"access_token":"x"}"#)
-        _ = try mint(client, material(recipe(""), logicCode: "https://logic.example/make"))
-        #expect(client.requests.map(\.url) == ["https://p.example/token"])
-    }
-
-    @Test func `a call is bounded by what is left of the caller's time`() throws {
-        let client = ScriptedClient(200, #"{"access_token":"x"}"#)
-        let upstream = RecipeUpstream(client: client, egress: EgressPolicy())
-        _ = upstream.mint(material(recipe("")), timeout: .seconds(1), look: { true }, sent: {})
-        #expect(client.limits.map(\.total) == [.seconds(1)])
-        #expect(client.limits.map(\.connect) == [.seconds(1)])
-    }
-}
-
 @Suite struct RecipeAnswerTests {
     @Test(
         arguments: [
@@ -218,9 +60,13 @@ private func failure(_ outcome: MintOutcome) -> UpstreamFailure? {
                 #""success":[{"path":"ok","exists":true}]"#, 200, #"{"access_token":"T"}"#,
                 .refused(.transient, code: nil)
             ),
-        ] as [(String, Int, String, Kind)])
-    private func `an answer is judged by its recipe`(rest: String, status: Int, body: String, expected: Kind) throws {
-        #expect(Kind(try mint(ScriptedClient(status, body), material(recipe(rest)))) == expected)
+        ] as [(String, Int, String, MintFixture.Kind)])
+    func `an answer is judged by its recipe`(rest: String, status: Int, body: String, expected: MintFixture.Kind) throws
+    {
+        #expect(
+            MintFixture.Kind(
+                try MintFixture.mint(ScriptedClient(status, body), MintFixture.material(MintFixture.recipe(rest))))
+                == expected)
     }
 
     @Test(
@@ -275,10 +121,12 @@ private func failure(_ outcome: MintOutcome) -> UpstreamFailure? {
             (#""content_type":"text""#, "<html>busy</html>", .unusable),
             (#""content_type":"text""#, "two words", .unusable),
             (#""content_type":"text""#, #"{"error":"x"}"#, .unusable), (#""content_type":"text""#, " \n", .unusable),
-        ] as [(String, String, Kind)])
-    private func `token and life are found where the recipe says`(rest: String, body: String, expected: Kind) throws {
+        ] as [(String, String, MintFixture.Kind)])
+    func `token and life are found where the recipe says`(rest: String, body: String, expected: MintFixture.Kind) throws
+    {
         let config = #"{"url":"https://p.example/t","# + rest + "}"
-        #expect(Kind(try mint(ScriptedClient(200, body), material(config))) == expected)
+        #expect(
+            MintFixture.Kind(try MintFixture.mint(ScriptedClient(200, body), MintFixture.material(config))) == expected)
     }
 
     @Test(
@@ -291,33 +139,39 @@ private func failure(_ outcome: MintOutcome) -> UpstreamFailure? {
             (.ambiguous(.timeout), .ambiguous, .unreachable), (.ambiguous(.reset), .ambiguous, .unreachable),
             (.ambiguous(.truncated), .ambiguous, .unreachable), (.ambiguous(.tooLarge), .ambiguous, .refused),
             (.ambiguous(.malformed), .ambiguous, .refused),
-        ] as [(ClientError, Kind, UpstreamFailure.Kind)])
-    private func `without an answer it counts what was sent`(
-        error: ClientError, expected: Kind, kind: UpstreamFailure.Kind
+        ] as [(ClientError, MintFixture.Kind, UpstreamFailure.Kind)])
+    func `without an answer it counts what was sent`(
+        error: ClientError, expected: MintFixture.Kind, kind: UpstreamFailure.Kind
     ) throws {
-        let outcome = try mint(ScriptedClient([.failure(error)]), material(recipe("")))
-        #expect(Kind(outcome) == expected)
-        #expect(failure(outcome)?.kind == kind)
+        let outcome = try MintFixture.mint(
+            ScriptedClient([.failure(error)]), MintFixture.material(MintFixture.recipe("")))
+        #expect(MintFixture.Kind(outcome) == expected)
+        #expect(MintFixture.failure(outcome)?.kind == kind)
     }
 
     @Test func `a look that says no sends nothing`() throws {
         let client = ScriptedClient(200, #"{"access_token":"x"}"#)
-        #expect(Kind(try mint(client, material(recipe("")), look: { false })) == .stopped)
+        #expect(
+            MintFixture.Kind(
+                try MintFixture.mint(client, MintFixture.material(MintFixture.recipe("")), look: { false })) == .stopped
+        )
         #expect(client.requests.isEmpty)
     }
 
     @Test func `a token up to 16 KiB is taken, one longer is not`() throws {
         for (length, isTaken) in [(16_384, true), (16_385, false)] {
             let token = String(repeating: "x", count: length)
-            let outcome = try mint(ScriptedClient(200, #"{"access_token":"\#(token)"}"#), material(recipe("")))
-            #expect(Kind(outcome) == (isTaken ? .minted(token, nil) : .unusable))
+            let outcome = try MintFixture.mint(
+                ScriptedClient(200, #"{"access_token":"\#(token)"}"#), MintFixture.material(MintFixture.recipe("")))
+            #expect(MintFixture.Kind(outcome) == (isTaken ? .minted(token, nil) : .unusable))
         }
     }
 
     @Test func `the address that a provider refuses is named`() throws {
         let body =
             #"{"errcode":40164,"errmsg":"invalid ip 203.0.113.9 ipv6 ::ffff:203.0.113.9, not in whitelist rid: 6543abcd-12345678-0badcafe"}"#
-        let shown = failure(try mint(ScriptedClient(200, body), material(recipe(""))))
+        let shown = MintFixture.failure(
+            try MintFixture.mint(ScriptedClient(200, body), MintFixture.material(MintFixture.recipe(""))))
         #expect(shown?.failureClass == .address)
         #expect(shown?.address == "203.0.113.9")
         #expect(shown?.message?.hasSuffix("rid: 6543abcd-12345678-0badcafe") == true)
@@ -327,7 +181,10 @@ private func failure(_ outcome: MintOutcome) -> UpstreamFailure? {
     func `Retry-After is heeded in seconds, a day at most`(text: String, expected: Duration?) throws {
         let fields = Fields([Field(.retryAfter, text)])
         #expect(
-            failure(try mint(ScriptedClient(429, "", fields: fields), material(recipe(""))))?.retryAfter == expected)
+            MintFixture.failure(
+                try MintFixture.mint(
+                    ScriptedClient(429, "", fields: fields), MintFixture.material(MintFixture.recipe(""))))?.retryAfter
+                == expected)
     }
 
     @Test func `a provider's words are shown without secrets, control characters or end`() throws {
@@ -344,9 +201,10 @@ private func failure(_ outcome: MintOutcome) -> UpstreamFailure? {
                     "errmsg": .string(echo + " " + String(repeating: "long ", count: 100)),
                     "access_token": .string(token), "echo_of_it": .string(secret),
                 ]
-                let config = recipe(#""arguments":[{"name":"s","place":"url","value":"$s"}]"#)
-                let outcome = try mint(ScriptedClient(status, answer.text), material(config, ["s": secret]))
-                let shown = try #require(failure(outcome))
+                let config = MintFixture.recipe(#""arguments":[{"name":"s","place":"url","value":"$s"}]"#)
+                let outcome = try MintFixture.mint(
+                    ScriptedClient(status, answer.text), MintFixture.material(config, ["s": secret]))
+                let shown = try #require(MintFixture.failure(outcome))
                 let text = "\(shown)"
                 #expect(!text.contains("CANARY"))
                 #expect(!text.contains("eyJhbGci"))
