@@ -41,7 +41,7 @@ extension Optional: Bindable where Wrapped: Bindable {
 }
 
 /// One row of a result, read by column index.
-package struct Row: Sendable {
+package struct Row: Sendable, Equatable {
     package let values: [Value]
 
     package init(_ values: [Value]) {
