@@ -6,65 +6,18 @@ package enum Value: Sendable, Equatable {
     case string(String)
     case array([Value])
     case object(Object)
-}
 
-/// A JSON number, kept as its text so that it survives a round trip unchanged.
-package struct Number: Sendable, Hashable {
-    package let text: String
-
-    /// Takes text that is already known to be a JSON number.
-    init(unchecked text: String) {
-        self.text = text
-    }
-
-    package init(_ value: Int64) {
-        text = String(value)
-    }
-
-    /// The number as a whole number, or nil where it has a fraction or does not fit; `7.2e3` is 7200.
-    package var integer: Int64? {
-        Int64(text) ?? Double(text).flatMap { Int64(exactly: $0) }
-    }
-
-    package var double: Double? {
-        Double(text)
-    }
-}
-
-/// The members of a JSON object in the order in which they were written.
-package struct Object: Sendable, Equatable, ExpressibleByDictionaryLiteral {
-    package private(set) var members: [(name: String, value: Value)]
-
-    package init(dictionaryLiteral elements: (String, Value)...) {
-        members = elements.map { (name: $0.0, value: $0.1) }
-    }
-
-    package init(_ members: [(name: String, value: Value)] = []) {
-        self.members = members
-    }
-
-    package var isEmpty: Bool { members.isEmpty }
-    package var count: Int { members.count }
-    package var names: [String] { members.map(\.name) }
-
-    package subscript(name: String) -> Value? {
-        get {
-            members.first { $0.name == name }?.value
+    /// Equal when they carry the same: numbers as written, strings byte by byte, members in any order.
+    package static func == (left: Value, right: Value) -> Bool {
+        switch (left, right) {
+        case (.null, .null): true
+        case (.bool(let left), .bool(let right)): left == right
+        case (.number(let left), .number(let right)): left == right
+        case (.string(let left), .string(let right)): isSameText(left, right)
+        case (.array(let left), .array(let right)): left == right
+        case (.object(let left), .object(let right)): left == right
+        default: false
         }
-        set {
-            let index = members.firstIndex { $0.name == name }
-            switch (index, newValue) {
-            case (let index?, let value?): members[index].value = value
-            case (let index?, nil): members.remove(at: index)
-            case (nil, let value?): members.append((name: name, value: value))
-            case (nil, nil): break
-            }
-        }
-    }
-
-    /// Equal when the same names have the same values, whatever their order.
-    package static func == (left: Object, right: Object) -> Bool {
-        left.count == right.count && left.members.allSatisfy { right[$0.name] == $0.value }
     }
 }
 
@@ -104,8 +57,27 @@ extension Value: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Expres
         if case .object(let value) = self { value } else { nil }
     }
 
-    package var isNull: Bool { self == .null }
+    package var isNull: Bool {
+        if case .null = self { true } else { false }
+    }
 
     /// The member of that name, or nil where there is none or this is no object.
     package subscript(name: String) -> Value? { object?[name] }
+}
+
+extension Value {
+    /// Reads one whole text with the strictness of `Document`.
+    package init(parsing bytes: some Sequence<UInt8>, limits: Limits = Limits()) throws(ParseError) {
+        self = try Document(parsing: bytes, limits: limits).value()
+    }
+
+    /// The value as compact JSON text.
+    package var encoded: [UInt8] {
+        var writer = Writer()
+        writer.value(self)
+        return writer.bytes
+    }
+
+    /// The value as compact JSON text.
+    package var text: String { String(decoding: encoded, as: UTF8.self) }
 }

@@ -1,9 +1,17 @@
 /// Writes JSON text into a byte buffer; strings are escaped here and nowhere else.
+///
+/// It sets commas and colons. That begins and ends match, and that a name stands before each member, is the caller's part.
 package struct Writer: Sendable {
     package private(set) var bytes: [UInt8] = []
     private var needsComma = false
 
     package init() {}
+
+    /// Forgets what was written and keeps the buffer for the next text.
+    package mutating func reset() {
+        bytes.removeAll(keepingCapacity: true)
+        needsComma = false
+    }
 
     package mutating func beginObject() { open(UInt8(ascii: "{")) }
     package mutating func endObject() { close(UInt8(ascii: "}")) }
@@ -71,40 +79,42 @@ package struct Writer: Sendable {
 
     private mutating func appendString(_ text: String) {
         bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
-            case UInt8(ascii: "\\"): bytes.append(contentsOf: [byte, byte])
-            case 0x0A: bytes.append(contentsOf: "\\n".utf8)
-            case 0x0D: bytes.append(contentsOf: "\\r".utf8)
-            case 0x09: bytes.append(contentsOf: "\\t".utf8)
-            case 0x00...0x1F, 0x7F:
-                bytes.append(contentsOf: "\\u00".utf8)
-                bytes.append(hexCharacter(byte >> 4))
-                bytes.append(hexCharacter(byte & 15))
-            default: bytes.append(byte)
-            }
+        let text = text.utf8.span
+        var plain = 0
+        for at in 0..<text.count where Writer.needsEscape(text[at]) {
+            append(text, plain..<at)
+            appendEscape(text[at])
+            plain = at + 1
         }
+        append(text, plain..<text.count)
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func append(_ text: Span<UInt8>, _ range: Range<Int>) {
+        unsafe text.extracting(range).withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
+    }
+
+    private static func needsEscape(_ byte: UInt8) -> Bool {
+        byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") || byte == 0x7F
+    }
+
+    private mutating func appendEscape(_ byte: UInt8) {
+        bytes.append(UInt8(ascii: "\\"))
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(byte)
+        case 0x08: bytes.append(UInt8(ascii: "b"))
+        case 0x09: bytes.append(UInt8(ascii: "t"))
+        case 0x0A: bytes.append(UInt8(ascii: "n"))
+        case 0x0C: bytes.append(UInt8(ascii: "f"))
+        case 0x0D: bytes.append(UInt8(ascii: "r"))
+        default:
+            bytes.append(contentsOf: "u00".utf8)
+            bytes.append(hexCharacter(byte >> 4))
+            bytes.append(hexCharacter(byte & 15))
+        }
     }
 }
 
 private func hexCharacter(_ digit: UInt8) -> UInt8 {
     digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10
-}
-
-extension Value {
-    package init(parsing bytes: some Sequence<UInt8>, limits: Limits = Limits()) throws(ParseError) {
-        self = try Document(parsing: bytes, limits: limits).value()
-    }
-
-    /// The value as compact JSON text.
-    package var encoded: [UInt8] {
-        var writer = Writer()
-        writer.value(self)
-        return writer.bytes
-    }
-
-    /// The value as compact JSON text.
-    package var text: String { String(decoding: encoded, as: UTF8.self) }
 }
