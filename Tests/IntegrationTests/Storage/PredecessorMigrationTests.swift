@@ -151,11 +151,13 @@ import Tokens
         let reference = try PredecessorDatabase()
         try reference.migrate()
         let expected = try reference.content()
-        for _ in 0..<5 {
+        for round in 0..<8 {
             let predecessor = try PredecessorDatabase()
             let errors = Mutex<[String]>([])
-            DispatchQueue.concurrentPerform(iterations: 2) { _ in
+            DispatchQueue.concurrentPerform(iterations: 2) { run in
                 do {
+                    // Side by side, then one a little behind the other.
+                    usleep(UInt32(run * round * 5_000))
                     try predecessor.migrate()
                 } catch {
                     let text = "\(error) \((error as? DatabaseError)?.serverMessage ?? "")"

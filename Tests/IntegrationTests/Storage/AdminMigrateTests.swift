@@ -1,0 +1,75 @@
+import Foundation
+import Testing
+
+/// `token-server-admin migrate` as an operator runs it.
+@Suite struct AdminMigrateTests {
+    @Test(arguments: Driver.allCases)
+    func `it says what it did, and the second time that nothing was to do`(_ driver: Driver) throws {
+        let environment = ["DATABASE_URL": try driver.database().url]
+        let first = try Run(["migrate"], environment)
+        #expect(first.status == 0)
+        #expect(first.errors == "")
+        let lines = first.output.split(separator: "\n")
+        #expect(lines.first == "migration 1 (tables): done")
+        #expect(lines.last == "migration 3 (listing): done")
+        let second = try Run(["migrate"], environment)
+        #expect(second.status == 0)
+        #expect(second.output == "the schema is up to date\n")
+    }
+
+    @Test(arguments: [
+        (["DATABASE_URL": "postgres://canary@h/d"], "DATABASE_URL"), ([:], "DATABASE_URL"),
+        (["MYSQL_HOST": "h", "MYSQL_PORT": "canary"], "MYSQL_PORT"), (["MYSQL_HOST": "h"], "MYSQL_USERNAME"),
+    ])
+    func `a variable that cannot be used is one line that names it`(
+        _ environment: [String: String], _ variable: String
+    ) throws {
+        let run = try Run(["migrate"], environment)
+        #expect(run.status == 1)
+        #expect(run.output == "")
+        #expect(run.errors.hasPrefix("token-server-admin: \(variable): "))
+        #expect(run.errors.split(separator: "\n").count == 1)
+        #expect(!run.errors.contains("canary"))
+    }
+
+    @Test func `a database that is away is one line`() throws {
+        // Port 1 of this machine: nobody listens.
+        let run = try Run(["migrate"], ["DATABASE_URL": "mysql://u:canary@127.0.0.1:1/d?tls=off"])
+        #expect(run.status == 1)
+        #expect(run.errors.hasPrefix("token-server-admin: the database cannot be reached"))
+        #expect(run.errors.split(separator: "\n").count == 1)
+        #expect(!run.errors.contains("canary"))
+    }
+
+    @Test(arguments: [[], ["migrat"], ["migrate", "now"]])
+    func `what is not understood is answered with the usage`(_ arguments: [String]) throws {
+        let run = try Run(arguments, [:])
+        #expect(run.status == 2)
+        #expect(run.errors.hasPrefix("usage: token-server-admin migrate"))
+    }
+}
+
+/// One run of the program, to its end.
+private struct Run {
+    let status: Int32
+    let output: String
+    let errors: String
+
+    init(_ arguments: [String], _ environment: [String: String]) throws {
+        let process = Process()
+        process.executableURL = LocalPlatform.products.appending(path: "token-server-admin")
+        process.arguments = arguments
+        // The loader's path: the Swift libraries of a debug build.
+        process.environment = ProcessInfo.processInfo.environment
+            .filter { !$0.key.hasPrefix("MYSQL_") && $0.key != "DATABASE_URL" }
+            .merging(environment) { $1 }
+        let (output, errors) = (Pipe(), Pipe())
+        (process.standardOutput, process.standardError) = (output, errors)
+        try process.run()
+        // Both are a few lines: neither fills its pipe while the other is read.
+        self.output = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        self.errors = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        status = process.terminationStatus
+    }
+}
