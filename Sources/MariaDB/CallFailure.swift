@@ -36,7 +36,10 @@ struct CallFailure: Error {
         let code: DatabaseError.Code =
             switch (phase, isGone) {
             case (.connecting, _): Self.connectCode(number)
-            case (_, true): timedOut ? .timeout : number == 1153 ? .constraintViolation : .lost
+            case (_, true):
+                timedOut
+                    ? .timeout
+                    : number == 1153 || Int32(number) == CR_NET_PACKET_TOO_LARGE ? .constraintViolation : .lost
             case (_, false): Self.statementCode(number)
             }
         error = DatabaseError(code, number: Int(number), serverMessage: message)
@@ -73,7 +76,8 @@ struct CallFailure: Error {
         case 1216, 1217, 1451, 1452: .foreignKeyViolation
         // Null, out of range, wrong or too long value, no default, wrong date, check, invalid JSON or character.
         case 1048, 1264, 1265, 1292, 1364, 1366, 1406, 3140, 3819, 4025, 1411, 3854: .constraintViolation
-        case 1213, 1614, 3058: .deadlock
+        // The last three are TiDB's: a conflict found at commit.
+        case 1213, 1614, 3058, 8002, 8022, 9007: .deadlock
         case 1205, 1637, 3572: .lockTimeout
         // Killed query, statement time limit (MariaDB, MySQL).
         case 1317, 1969, 3024: .timeout
@@ -82,7 +86,8 @@ struct CallFailure: Error {
         case 1046, 1049, 1050, 1051, 1054, 1060, 1061, 1072, 1091, 1146, 1305: .schema
         case 1064, 1065, 1149, 1210, 1222, 1136: .syntax
         case 1290, 1792, 1836: .readOnly
-        case 1040, 1203, 1226: .unavailable
+        // Too many connections; a Galera node that has not joined; TiDB without its storage.
+        case 1040, 1203, 1226, 1047, 9001, 9002, 9003, 9005: .unavailable
         default: .other
         }
     }

@@ -78,7 +78,8 @@ internal import SQL
         SET NAMES utf8mb4, time_zone = '+00:00', \
         sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_IN_DATE,NO_ZERO_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
         NO_ENGINE_SUBSTITUTION,NO_BACKSLASH_ESCAPES', \
-        innodb_lock_wait_timeout = \(configuration.lockTimeout.wholeSeconds)
+        innodb_lock_wait_timeout = \(configuration.lockTimeout.wholeSeconds), \
+        lock_wait_timeout = \(configuration.lockTimeout.wholeSeconds)
         """
     }
 }

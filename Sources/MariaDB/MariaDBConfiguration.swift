@@ -15,8 +15,9 @@ package struct MariaDBConfiguration: Sendable {
         self.server = server
     }
 
-    /// How long a statement waits for a row's lock: less than `readTimeout`, so that the server gives up first, says
-    /// why, and the connection lives on.
+    /// How long a statement waits for the lock of a row or a table.
+    ///
+    /// Less than `readTimeout`, so that the server gives up first, says why, and the connection lives on.
     var lockTimeout: Duration {
         max(.seconds(1), .seconds(readTimeout.wholeSeconds) - .seconds(2))
     }

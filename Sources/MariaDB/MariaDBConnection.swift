@@ -120,7 +120,8 @@ package final class MariaDBConnection: Connection {
                 self.session = session
                 return try statement(session)
             } catch let failure as CallFailure {
-                if failure.isConnectionGone { session = nil }
+                // After a failover the old writer is read-only: the name may lead to the new one.
+                if failure.isConnectionGone || (failure.error.code == .readOnly && !isInside) { session = nil }
                 if isInside && (failure.isConnectionGone || failure.error.code == .deadlock) {
                     throw undo(failure.error)
                 }

@@ -1,7 +1,8 @@
 /// What went wrong with a statement or a connection.
 ///
 /// The description shows no argument and no server text, which may quote one.
-package struct DatabaseError: Error, Sendable, CustomStringConvertible {
+package struct DatabaseError: Error, Sendable, CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable
+{
     package enum Code: String, Sendable {
         /// Nothing ran: no connection could be made.
         case unavailable = "the database cannot be reached"
@@ -44,6 +45,9 @@ package struct DatabaseError: Error, Sendable, CustomStringConvertible {
         default: false
         }
     }
+
+    package var debugDescription: String { description }
+    package var customMirror: Mirror { Mirror(self, children: ["code": code, "number": number]) }
 
     package var description: String { number == 0 ? code.rawValue : "\(code.rawValue) (error \(number))" }
 }
