@@ -6,6 +6,7 @@ internal import Synchronization
 final class FunctionProcess: Sendable {
     let id: pid_t
     private let tail = Mutex<[String]>([])
+    private let isOutputRead = Atomic<Bool>(false)
     private static let longestTail = 20
     private static let longestLine = 32 << 10
 
@@ -47,12 +48,14 @@ final class FunctionProcess: Sendable {
         let process = FunctionProcess(id: id)
         BackgroundThread.start { [descriptor] in
             process.read(descriptor, output)
+            process.isOutputRead.store(true, ordering: .releasing)
             close(descriptor)
         }
         BackgroundThread.start {
             _ = csystem_wait_for_end(process.id)
             // What the process started in its group must not outlive it.
             process.kill()
+            process.waitForOutput()
             ended(csystem_reap(process.id))
         }
         return process
@@ -61,6 +64,11 @@ final class FunctionProcess: Sendable {
     /// Ends the process and everything in its group.
     func kill() {
         Glibc.kill(-id, SIGKILL)
+    }
+
+    /// The last lines are what tells why it ended; the group is gone, so its end of the pipe is closed.
+    private func waitForOutput() {
+        for _ in 0..<200 where !isOutputRead.load(ordering: .acquiring) { usleep(1_000) }
     }
 
     /// The last lines that the process wrote.

@@ -42,6 +42,7 @@ final class Invocation: @unchecked Sendable {
     var deadline: Moment?
     var initDuration: Duration?
     var isAnswered = false
+    var status = "ok"
 
     init(id: String, event: [UInt8], cameAt: Moment, completion: @escaping @Sendable (InvocationResult) -> Void) {
         self.id = id

@@ -11,6 +11,7 @@ package final class Platform: Sendable {
     let clock: any Clock
     private let state = Mutex(State())
     private let supervisorIsDone = Atomic<Bool>(false)
+    private let wake = Wake()
 
     private struct State {
         var instances: [Instance] = []
@@ -62,8 +63,9 @@ package final class Platform: Sendable {
                 return [{ invocation.complete(.platformError(error)) }]
             }
             state.queue.append(invocation)
-            if canGrow, state.starting < state.queue.count { state.toStart += 1 }
-            return []
+            guard canGrow, state.starting < state.queue.count else { return [] }
+            state.toStart += 1
+            return [{ self.wake.signal() }]
         }
         after.forEach { $0() }
     }
@@ -86,18 +88,20 @@ package final class Platform: Sendable {
     /// The instance asks for an event; the exchange is parked until there is one.
     func next(_ instance: Instance, _ exchange: Exchange) {
         let after = state.withLock { state -> Afterwards in
+            var after: Afterwards = []
             let now = clock.now()
             switch instance.state {
             case .gone: return [{ exchange.respond(RuntimeAPI.gone) }]
             case .idle: return [{ exchange.respond(RuntimeAPI.invalidState) }]
             case .busy(let invocation) where !invocation.isAnswered:
                 return [{ exchange.respond(RuntimeAPI.invalidState) }]
-            case .busy(let invocation): report(invocation, on: instance, status: "ok", now: now, &state)
-            case .starting: instance.initDuration = instance.startedAt.elapsed(to: now)
+            case .busy(let invocation):
+                after.append(report(invocation, on: instance, status: invocation.status, now: now))
+            case .starting: instance.initDuration = now.steady - instance.startedAt.steady
             }
             instance.state = .idle(exchange, since: now)
-            guard !state.queue.isEmpty else { return [] }
-            return start(state.queue.removeFirst(), on: instance)
+            if !state.queue.isEmpty { after += start(state.queue.removeFirst(), on: instance) }
+            return after
         }
         after.forEach { $0() }
     }
@@ -108,8 +112,10 @@ package final class Platform: Sendable {
             guard case .busy(let invocation) = instance.state, invocation.id == id else {
                 return (RuntimeAPI.invalidRequestID, nil)
             }
-            if invocation.isAnswered { return (RuntimeAPI.invalidState, nil) }
+            // What the platform is ending has had its chance.
+            if invocation.isAnswered || instance.ending != nil { return (RuntimeAPI.invalidState, nil) }
             invocation.isAnswered = true
+            if case .functionError = result { invocation.status = "error" }
             if case .response(let bytes) = result, bytes.count > PlatformSettings.largestPayload {
                 let error = PlatformError(
                     kind: .responseTooLarge,
@@ -132,7 +138,7 @@ package final class Platform: Sendable {
 
     // MARK: Processes
 
-    /// Starts what is wanted and ends what is late, in small steps of time, until everything is gone.
+    /// Starts what is wanted and ends what is late, until everything is gone.
     private func supervise() {
         while true {
             let (started, after, isDone) = state.withLock { state -> ([Instance], Afterwards, Bool) in
@@ -150,10 +156,13 @@ package final class Platform: Sendable {
             for instance in started { launch(instance) }
             after.forEach { $0() }
             if isDone { break }
-            usleep(started.isEmpty ? 2_000 : 0)
+            wake.wait(atMost: Platform.lookAround)
         }
         supervisorIsDone.store(true, ordering: .releasing)
     }
+
+    /// How late a deadline may be enforced.
+    private static let lookAround = Duration.milliseconds(20)
 
     private func endWhatIsLate(_ state: inout State) -> Afterwards {
         let now = clock.now()
@@ -222,9 +231,8 @@ package final class Platform: Sendable {
                     ?? PlatformError(
                         kind: .crash, detail: "RequestId: \(invocation.id) Error: the process ended with \(code)")
                 error.log = lines
-                report(
-                    invocation, on: instance, status: error.kind == .timeout ? "timeout" : "error", now: clock.now(),
-                    &state)
+                let status = error.kind == .timeout ? "timeout" : "error"
+                after.append(report(invocation, on: instance, status: status, now: clock.now()))
                 if !invocation.isAnswered { after.append { [error] in invocation.complete(.platformError(error)) } }
             case .starting where !state.queue.isEmpty:
                 // The event that wanted this instance learns why there is none; the others get their own try.
@@ -251,16 +259,19 @@ package final class Platform: Sendable {
 
     // MARK: Account
 
-    private func report(
-        _ invocation: Invocation, on instance: Instance, status: String, now: Moment, _ state: inout State
-    ) {
-        let entry = Account.Entry(
-            id: invocation.id, instance: instance.number, status: status,
-            duration: invocation.startedAt?.elapsed(to: now) ?? .zero, initDuration: invocation.initDuration,
-            memoryMegabytes: settings.memoryMegabytes, peakKilobytes: instance.process?.peakKilobytes ?? 0, at: now.wall
-        )
-        state.account.add(entry)
-        settings.output(entry.report)
+    /// Enters the invocation in the account; outside the lock, since it reads a file and writes a line.
+    private func report(_ invocation: Invocation, on instance: Instance, status: String, now: Moment) -> () -> Void {
+        let duration = now.steady - (invocation.startedAt ?? now).steady
+        let initDuration = invocation.initDuration
+        let process = instance.process
+        return { [settings] in
+            let entry = Account.Entry(
+                id: invocation.id, instance: instance.number, status: status, duration: duration,
+                initDuration: initDuration,
+                memoryMegabytes: settings.memoryMegabytes, peakKilobytes: process?.peakKilobytes ?? 0, at: now.wall)
+            self.state.withLock { $0.account.add(entry) }
+            settings.output(entry.report)
+        }
     }
 
     func accountText() -> [UInt8] {
@@ -283,6 +294,7 @@ package final class Platform: Sendable {
             } + state.instances.compactMap(\.process).map { process in { process.kill() } }
         }
         after.forEach { $0() }
+        wake.signal()
         while !supervisorIsDone.load(ordering: .acquiring) { usleep(1_000) }
     }
 }

@@ -20,6 +20,8 @@ enum RuntimeAPI {
     static func serve(_ instance: Instance, platform: Platform) throws(ServerError) -> Server {
         var configuration = Server.Configuration()
         configuration.threads = 1
+        // While the function works on an event, its connection is silent.
+        configuration.idleTimeout = .seconds(3_600)
         // Larger than the limit, so that too large a response is answered as the cloud does.
         configuration.maximumBodyBytes = 2 * PlatformSettings.largestPayload
         return try Server(configuration) { [weak instance, weak platform] exchange in
