@@ -1,4 +1,3 @@
-import Foundation
 import MariaDB
 import SQL
 import SQLite
@@ -41,19 +40,6 @@ struct TestDatabase: Sendable {
         case .sqlite(let file): return SQLiteConnection(file: file, busyTimeout: .milliseconds(300))
         }
     }
-}
-
-/// Runs `body` on `count` threads of their own and waits for all: the drivers block, and must not block the test runner.
-func concurrently(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
-    let group = DispatchGroup()
-    for index in 0..<count {
-        group.enter()
-        Thread.detachNewThread {
-            body(index)
-            group.leave()
-        }
-    }
-    group.wait()
 }
 
 /// The database's error that `body` ends with; nil when it has none.
