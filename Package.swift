@@ -68,7 +68,7 @@ let package = Package(
         module("TriggerEvents", ["HTTP", "JSON"]),
         module("FunctionRuntime", ["Clocks", "HTTP", "JSON", "TriggerEvents", "Log", "CSystem"]),
         module("EventServer", ["Clocks", "HTTP", "HTTPServer", "JSON", "Log", "CSystem"]),
-        module("FakeProvider", ["Clocks", "HTTP", "JSON"]),
+        module("FakeProvider", ["Clocks", "HTTP", "HTTPServer", "JSON"]),
         module("TestKit", ["Tokens", "Clocks", "HTTP", "Log"]),
 
         // Programs: wiring only.

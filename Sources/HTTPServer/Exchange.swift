@@ -26,6 +26,7 @@ package final class Exchange: Sendable {
     /// What becomes of the connection.
     enum Verdict {
         case answer(HTTP.Response)
+        case cutAnswer(HTTP.Response, bytes: Int)
         case close
         case reset
     }
@@ -39,6 +40,11 @@ package final class Exchange: Sendable {
     /// Answers; the first answer or abort wins and later ones are ignored.
     package func respond(_ response: HTTP.Response) {
         decide(.answer(response))
+    }
+
+    /// Sends the head with the full length, so many bytes of the body, and closes: what a peer that fails half-way leaves.
+    package func respond(_ response: HTTP.Response, cutAfter bytes: Int) {
+        decide(.cutAnswer(response, bytes: bytes))
     }
 
     /// Closes the connection without an answer; with `reset` by RST, as a peer that crashed would.

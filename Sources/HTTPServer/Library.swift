@@ -31,6 +31,31 @@ internal import HTTP
         let answer = unsafe body.withUnsafeMutableBytes { bytes in
             unsafe table.pointee.create_response_from_buffer(bytes.count, bytes.baseAddress, .RESPMEM_MUST_COPY)
         }
+        return unsafe queue(answer, with: response, on: connection, closing: closing)
+    }
+
+    /// The same with a body that breaks off after so many bytes.
+    func queue(_ response: HTTP.Response, on connection: Handle, cutAfter bytes: Int) -> Bool {
+        let part = unsafe Unmanaged.passRetained(PartialBody(Array(response.body.prefix(bytes))))
+        let answer = unsafe table.pointee.create_response_from_callback(
+            UInt64(response.body.count), 4_096,
+            { context, position, buffer, room in
+                guard let context = unsafe context, let buffer = unsafe buffer else { return PartialBody.failure }
+                let bytes = unsafe Unmanaged<PartialBody>.fromOpaque(context).takeUnretainedValue().bytes
+                let piece = bytes.dropFirst(Int(position)).prefix(room)
+                guard !piece.isEmpty else { return PartialBody.failure }
+                unsafe UnsafeMutableRawBufferPointer(start: buffer, count: room).copyBytes(from: piece)
+                return piece.count
+            }, part.toOpaque(),
+            { context in if let context = unsafe context { unsafe Unmanaged<PartialBody>.fromOpaque(context).release() }
+            })
+        if unsafe answer == nil { unsafe part.release() }
+        return unsafe queue(answer, with: response, on: connection, closing: false)
+    }
+
+    private func queue(
+        _ answer: OpaquePointer?, with response: HTTP.Response, on connection: Handle, closing: Bool
+    ) -> Bool {
         guard let answer = unsafe answer else { return false }
         defer { unsafe table.pointee.destroy_response(answer) }
         for field in response.fields where !Library.isOwnMatter(field.name) {
@@ -47,5 +72,17 @@ internal import HTTP
     /// Framing and date are the library's.
     private static func isOwnMatter(_ name: Field.Name) -> Bool {
         name == .contentLength || name == .transferEncoding || name.lowercased == "date"
+    }
+}
+
+/// The bytes of a body that is sent in part.
+private final class PartialBody: Sendable {
+    /// `MHD_CONTENT_READER_END_WITH_ERROR`, a cast that Swift does not import: the connection closes.
+    static let failure = -2
+
+    let bytes: [UInt8]
+
+    init(_ bytes: [UInt8]) {
+        self.bytes = bytes
     }
 }

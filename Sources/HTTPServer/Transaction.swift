@@ -116,6 +116,10 @@ internal import Synchronization
         guard let verdict = exchange.verdictOrPark() else { return .YES }
         switch verdict {
         case .answer(let response): return send(response, closing: core.isStopping)
+        case .cutAnswer(let response, let bytes):
+            stage = .over
+            connection?.answerStarted()
+            return core.library.queue(response, on: handle, cutAfter: bytes) ? .YES : .NO
         case .close:
             connection?.cut()
             return .NO

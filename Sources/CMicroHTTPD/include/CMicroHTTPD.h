@@ -7,7 +7,7 @@
 // Everything this project calls; a name that is missing here does not link.
 #define CMHD_FUNCTIONS(X) \
     X(start_daemon) X(quiesce_daemon) X(stop_daemon) X(get_connection_info) X(get_connection_values_n) \
-    X(create_response_from_buffer) X(add_response_header) X(queue_response) X(destroy_response) \
+    X(create_response_from_buffer) X(create_response_from_callback) X(add_response_header) X(queue_response) X(destroy_response) \
     X(suspend_connection) X(resume_connection)
 
 struct cmhd_table {
