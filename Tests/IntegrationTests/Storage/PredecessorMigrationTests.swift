@@ -154,7 +154,7 @@ import Tokens
         for round in 0..<8 {
             let predecessor = try PredecessorDatabase()
             let errors = Mutex<[String]>([])
-            DispatchQueue.concurrentPerform(iterations: 2) { run in
+            concurrently(2) { run in
                 do {
                     // Side by side, then one a little behind the other.
                     usleep(UInt32(run * round * 5_000))

@@ -83,7 +83,7 @@ import Tokens
     ) throws {
         let arrived = Atomic<Int>(0)
         let errors = Mutex<[String]>([])
-        DispatchQueue.concurrentPerform(iterations: 2) { _ in
+        concurrently(2) { _ in
             var store: DatabaseStore?
             for round in 0..<rounds {
                 arrived.add(1, ordering: .acquiringAndReleasing)
