@@ -1,7 +1,6 @@
 package import Clocks
 internal import Glibc
 package import HTTPServer
-internal import Synchronization
 
 /// A provider behind a real socket.
 package final class ProviderServer: Sendable {
@@ -11,9 +10,9 @@ package final class ProviderServer: Sendable {
     package init(
         _ provider: Provider, address: String = "127.0.0.1", port: UInt16 = 0, clock: any Clock = SystemClock()
     ) throws(ServerError) {
-        let shared = Shared(provider)
+        let shared = Lock(provider)
         server = try Server(Server.Configuration(address: address, port: port)) { exchange in
-            let reply = shared.provider.withLock { $0.handle(exchange.request, now: clock.now().wall) }
+            let reply = shared.withLock { $0.handle(exchange.request, now: clock.now().wall) }
             if reply.delay == .zero { deliver(reply, to: exchange) } else { later(reply, to: exchange) }
         }
     }
@@ -23,14 +22,6 @@ package final class ProviderServer: Sendable {
     /// Closes everything; calls that hang get a 503.
     package func stop() {
         server.stop()
-    }
-
-    private final class Shared: Sendable {
-        let provider: Mutex<Provider>
-
-        init(_ provider: Provider) {
-            self.provider = Mutex(provider)
-        }
     }
 }
 

@@ -1,6 +1,5 @@
 internal import CMicroHTTPD
 internal import Glibc
-internal import Synchronization
 
 /// One accepted connection and the moment by which its present step must be done.
 ///
@@ -10,7 +9,7 @@ final class Connection: Sendable {
     /// The peer's address.
     let address: String?
     private let limits: StepLimits
-    private let life: Mutex<Life>
+    private let life: Lock<Life>
 
     private struct Life {
         /// Nil while a handler has the request: its time is the handler's.
@@ -23,7 +22,7 @@ final class Connection: Sendable {
         self.descriptor = descriptor
         self.address = address
         self.limits = limits
-        life = Mutex(Life(deadline: .now + limits.request))
+        life = Lock(Life(deadline: .now + limits.request))
     }
 
     /// The request line is here.
@@ -87,7 +86,7 @@ struct StepLimits: Sendable {
 
 /// Every open connection of one server.
 final class ConnectionTable: Sendable {
-    private let connections = Mutex<[ObjectIdentifier: Connection]>([:])
+    private let connections = Lock<[ObjectIdentifier: Connection]>([:])
 
     func insert(_ connection: Connection) {
         connections.withLock { $0[ObjectIdentifier(connection)] = connection }

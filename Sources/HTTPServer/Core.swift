@@ -9,7 +9,7 @@ final class Core: Sendable {
     let connections = ConnectionTable()
     /// Requests between the library's first and last callback for them.
     let inFlight = Atomic<Int>(0)
-    private let parking = Mutex(Parking())
+    private let parking = Lock(Parking())
 
     private struct Parking {
         var exchanges: [ObjectIdentifier: Exchange] = [:]

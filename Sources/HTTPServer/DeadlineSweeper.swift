@@ -1,12 +1,11 @@
 internal import CSystem
 internal import Glibc
-internal import Synchronization
 
 /// A thread that cuts connections whose step is over time.
 @safe final class DeadlineSweeper: Sendable {
     /// The end that is closed to end the thread.
     private let wake: Int32
-    private let thread = Mutex<pthread_t?>(nil)
+    private let thread = Lock<pthread_t?>(nil)
 
     private struct Work {
         let connections: ConnectionTable

@@ -1,5 +1,4 @@
 package import HTTP
-internal import Synchronization
 
 /// One request and the right to answer it, from any thread, now or later.
 ///
@@ -11,7 +10,7 @@ package final class Exchange: Sendable {
 
     private let core: Core
     private let handle: Library.Handle
-    private let state = Mutex(State.running)
+    private let state = Lock(State.running)
 
     private enum State {
         /// The handler has it, on the network thread, which will look at the state when the handler returns.

@@ -48,7 +48,7 @@ internal import Synchronization
 
     private let core: Core
     private let sweeper: DeadlineSweeper
-    private let daemon: Mutex<Daemon?>
+    private let daemon: Lock<Daemon?>
 
     /// The library's server; the lock around it keeps it to one thread.
     @safe private struct Daemon: @unchecked Sendable {
@@ -68,7 +68,7 @@ internal import Synchronization
         }
         self.core = core
         port = socket.port
-        daemon = Mutex(unsafe Daemon(pointer: pointer))
+        daemon = Lock(unsafe Daemon(pointer: pointer))
         sweeper = DeadlineSweeper(core.connections, requestTimeout: configuration.requestTimeout)
     }
 

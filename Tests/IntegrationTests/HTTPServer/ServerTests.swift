@@ -2,14 +2,13 @@ import Dispatch
 import Foundation
 import HTTP
 import HTTPServer
-import Synchronization
 import Testing
 
 /// Connections over time: kept, parked, cut, closed.
 @Suite struct ServerTests {
     /// Answers `/hit` at once and keeps every other exchange for the test.
     private final class Parking: Sendable {
-        private let exchanges = Mutex<[Exchange]>([])
+        private let exchanges = Lock<[Exchange]>([])
 
         func server(requestTimeout: Duration = .seconds(30), idleTimeout: Duration = .seconds(75)) throws -> Server {
             try Server(Server.Configuration(requestTimeout: requestTimeout, idleTimeout: idleTimeout)) { exchange in
@@ -78,7 +77,7 @@ import Testing
         let connection = try RawHTTPConnection(port: server.port)
         try connection.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n")
         let exchange = try #require(try parking.wait(for: 1).first)
-        let wins = Mutex(0)
+        let wins = Lock(0)
         DispatchQueue.concurrentPerform(iterations: 8) { number in
             exchange.respond(Response(.ok, text: "answer"))
             wins.withLock { $0 += 1 }
