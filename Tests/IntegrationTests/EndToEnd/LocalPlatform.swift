@@ -63,7 +63,7 @@ struct LocalPlatform {
         URL(filePath: "/proc/self/exe").resolvingSymlinksInPath().deletingLastPathComponent()
     }
 
-    private static var bootstrap: URL {
+    static var bootstrap: URL {
         URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent()
             .deletingLastPathComponent().appending(path: "bootstrap")
     }
