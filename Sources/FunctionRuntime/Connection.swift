@@ -1,7 +1,9 @@
 internal import CSystem
 internal import Glibc
 
-/// One blocking TCP connection. It has no timeout: a process may be frozen for hours while it waits for an event.
+/// One blocking TCP connection.
+///
+/// It has no timeout: a process may be frozen for hours while it waits for an event.
 struct Connection: ~Copyable {
     private let descriptor: Int32
 

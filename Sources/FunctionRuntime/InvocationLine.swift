@@ -1,7 +1,9 @@
 internal import HTTP
 internal import Log
 
-/// The one log line of an invocation. No query is ever in it: secrets travel there.
+/// The one log line of an invocation.
+///
+/// No query is ever in it: secrets travel there.
 struct InvocationLine {
     /// Bytes of a path that are shown; the rest is the caller's to invent.
     private static let pathLimit = 200

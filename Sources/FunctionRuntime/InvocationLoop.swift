@@ -183,7 +183,9 @@ package struct InvocationLoop<Source: InvocationSource> {
 }
 
 extension Shape {
-    /// The largest response in bytes, the JSON around it included. The platform takes 100 bytes more than 6 MiB, a load balancer 1 MB.
+    /// The largest response in bytes, the JSON around it included.
+    ///
+    /// The platform takes 100 bytes more than 6 MiB, a load balancer 1 MB.
     /// https://docs.aws.amazon.com/elasticloadbalancing/latest/application/lambda-functions.html
     fileprivate var responseLimit: Int {
         switch self {

@@ -1,6 +1,8 @@
 package import Clocks
 
-/// Where a loop's invocations come from and where their answers go. The platform's is `RuntimeClient`; a test's is finite.
+/// Where a loop's invocations come from and where their answers go.
+///
+/// The platform's is `RuntimeClient`; a test's is finite.
 package protocol InvocationSource: AnyObject {
     /// Waits for the next invocation, however long; nil where there will be none.
     func next() throws(RuntimeAPIError) -> Invocation?

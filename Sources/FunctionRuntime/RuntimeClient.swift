@@ -1,7 +1,8 @@
 internal import Clocks
 
-/// A client of the Lambda Runtime API on one kept connection. One value belongs to one worker.
-/// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
+/// A client of the Lambda Runtime API on one kept connection.
+///
+/// One value belongs to one worker. https://docs.aws.amazon.com/lambda/latest/dg/runtimes-api.html
 package final class RuntimeClient: InvocationSource {
     private static let prefix = "/2018-06-01/runtime/"
 

@@ -34,18 +34,20 @@ package struct Settings: Sendable {
     }
 
     private static func authorization(_ environment: (String) -> String?) throws(Failure) -> Authorization {
+        let administrator = try digest(environment("ADMIN_KEY_SHA256"))
         switch environment("AUTH") ?? "" {
         case "none": return .none
-        case "", "keys":
-            guard let digest = environment("ADMIN_KEY_SHA256"), !digest.isEmpty else {
-                return .keys(administrator: nil)
-            }
-            guard let bytes = bytes(ofHex: digest), bytes.count == 32 else {
-                throw Failure(variable: "ADMIN_KEY_SHA256", message: "must be a SHA-256 digest of 64 hex digits")
-            }
-            return .keys(administrator: bytes)
+        case "", "keys": return .keys(administrator: administrator)
         default: throw Failure(variable: "AUTH", message: "must be keys or none")
         }
+    }
+
+    private static func digest(_ text: String?) throws(Failure) -> [UInt8]? {
+        guard let text, !text.isEmpty else { return nil }
+        guard let bytes = bytes(ofHex: text), bytes.count == 32 else {
+            throw Failure(variable: "ADMIN_KEY_SHA256", message: "must be a SHA-256 digest of 64 hex digits")
+        }
+        return bytes
     }
 
     private static func bytes(ofHex text: String) -> [UInt8]? {

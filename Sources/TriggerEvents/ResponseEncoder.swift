@@ -63,7 +63,9 @@ package enum ResponseEncoder {
         writer.endObject()
     }
 
-    /// One value per name. The load balancer in this mode has no way to send two cookies: the last one wins, as with the platform.
+    /// One value per name.
+    ///
+    /// The load balancer in this mode has no way to send two cookies: the last one wins, as with the platform.
     private static func writeSingle(_ fields: Fields, into writer: inout Writer) {
         writer.name("headers")
         writer.beginObject()
@@ -99,7 +101,9 @@ package enum ResponseEncoder {
         writer.bool(text == nil)
     }
 
-    /// Each name once, in the order of its first field. What belongs to one connection is the platform's to write.
+    /// Each name once, in the order of its first field.
+    ///
+    /// What belongs to one connection is the platform's to write.
     private static func names(of fields: Fields) -> [Field.Name] {
         var names: [Field.Name] = []
         for field in fields where !names.contains(field.name) && !isOfConnection(field.name) {

@@ -13,7 +13,9 @@ extension EventReader {
         return Schedule(job: try optionalString("job", of: detail, at: "detail.job"), id: id)
     }
 
-    /// A rule or schedule with an `Input` delivers that JSON alone: ours is `{"job":"…"}`. Its id is the invocation's.
+    /// A rule or schedule with an  delivers that JSON alone: ours is .
+    ///
+    /// rs is `{"job":"…"}`. Its id is the invocation's.
     func ownSchedule() throws(TriggerError) -> Schedule {
         Schedule(job: try string("job", at: "job"), id: try optionalString("id", at: "id") ?? "")
     }

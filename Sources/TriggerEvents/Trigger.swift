@@ -1,7 +1,9 @@
 package import HTTP
 package import JSON
 
-/// What an event asks for. After the decoder nobody knows which trigger brought it.
+/// What an event asks for.
+///
+/// After the decoder nobody knows which trigger brought it.
 package enum Trigger: Sendable {
     case http(Request, Shape)
     case schedule(Schedule)
@@ -19,7 +21,9 @@ package enum Shape: Sendable, Hashable, CaseIterable {
     case loadBalancerMultiValue
 }
 
-/// Why an event cannot be turned into work. None of these shows a value out of the event.
+/// Why an event cannot be turned into work.
+///
+/// None of these shows a value out of the event.
 package enum TriggerError: Error, Sendable, Equatable {
     /// The bytes are no JSON text.
     case notJSON(ParseError)

@@ -66,15 +66,30 @@ final class ChildProcess {
     }
 }
 
-/// The programs beside the function.
+/// The fake provider beside the function.
 enum Companion {
-    /// Starts the fake provider on any free port and learns which.
-    static func startProvider(_ program: String) throws(LocalPlatformFailure) -> (
-        process: ChildProcess, address: String
-    ) {
+    /// Starts the fake provider and learns where it listens.
+    ///
+    /// The port that it had the last time is taken again where it is free, so that realms which were registered then still reach it.
+    static func startProvider(
+        _ program: String, data: String
+    ) throws(LocalPlatformFailure) -> (process: ChildProcess, address: String) {
+        let file = data + "/fake-provider.port"
+        if let last = TextFile.read(file).flatMap({ UInt16($0) }), last > 0, let again = try? start(program, port: last)
+        {
+            return again
+        }
+        let started = try start(program, port: 0)
+        if let port = started.address.split(separator: ":").last { TextFile.write(String(port), to: file) }
+        return started
+    }
+
+    private static func start(
+        _ program: String, port: UInt16
+    ) throws(LocalPlatformFailure) -> (process: ChildProcess, address: String) {
         let process: ChildProcess
         do throws(ChildProcess.SpawnError) {
-            process = try ChildProcess(program, ["--port", "0"], environment: [])
+            process = try ChildProcess(program, ["--port", String(port)], environment: [])
         } catch {
             throw LocalPlatformFailure(message: "\(error)")
         }

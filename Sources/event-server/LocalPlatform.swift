@@ -55,7 +55,7 @@ enum LocalPlatform {
         guard WorkingFolder.make(data) else {
             throw Failure(message: "the data folder \(data) cannot be made or written")
         }
-        let provider = try Companion.startProvider(programs + "/fake-provider")
+        let provider = try Companion.startProvider(programs + "/fake-provider", data: data)
         defer { provider.process.kill() }
         settings.environment = environment(
             settings.environment, programs: programs, data: data, provider: provider.address)
