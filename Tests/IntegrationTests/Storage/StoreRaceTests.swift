@@ -79,7 +79,7 @@ import Tokens
 
     /// Runs `body` on two connections, both beginning each round together.
     private func race(
-        rounds: Int, on database: TestDatabase, _ body: @Sendable (DatabaseStore, _ round: Int) throws -> Void
+        rounds: Int, on database: TestDatabase, _ body: @escaping @Sendable (DatabaseStore, _ round: Int) throws -> Void
     ) throws {
         let arrived = Atomic<Int>(0)
         let errors = Mutex<[String]>([])
