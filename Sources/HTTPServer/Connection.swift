@@ -4,6 +4,8 @@ internal import Glibc
 /// One accepted connection and the moment by which its present step must be done.
 ///
 /// The library's own timeout starts again with every byte, so a peer that sends one byte now and then would live for ever.
+/// The deadline also ends a connection whose peer closed it together with its last bytes: the library waits for one more
+/// edge of epoll and overlooks that end.
 final class Connection: Sendable {
     let descriptor: Int32
     /// The peer's address.

@@ -37,7 +37,12 @@ final class FakeProviderProcess {
         try Value(parsing: connect().request("GET", "/_fake-provider/counters").body)
     }
 
-    var descriptors: Int {
-        get throws { try FileManager.default.contentsOfDirectory(atPath: "/proc/\(session.pid)/fd").count }
+    var openFiles: [String] {
+        get throws {
+            let folder = "/proc/\(session.pid)/fd/"
+            return try FileManager.default.contentsOfDirectory(atPath: folder).map {
+                try FileManager.default.destinationOfSymbolicLink(atPath: folder + $0)
+            }
+        }
     }
 }
