@@ -221,7 +221,8 @@ private let short = ClientLimits(total: .milliseconds(600), connect: .millisecon
     @Test func `a redirect is an answer and is not followed`() throws {
         let server = try SocketServer { connection in
             connection.read()
-            connection.answer("", head: "HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: /elsewhere\r\nSet-Cookie: a=b\r\n")
+            let head = "HTTP/1.1 302 Found\r\nConnection: close\r\nLocation: /elsewhere\r\nSet-Cookie: a=b\r\n"
+            connection.answer("", head: head)
         }
         defer { server.stop() }
         let client = CurlClient()
