@@ -56,20 +56,19 @@ private struct Run {
     let errors: String
 
     init(_ arguments: [String], _ environment: [String: String]) throws {
-        let process = Process()
-        process.executableURL = LocalPlatform.products.appending(path: "token-server-admin")
-        process.arguments = arguments
-        // The loader's path: the Swift libraries of a debug build.
-        process.environment = ProcessInfo.processInfo.environment
+        let settings = ProcessInfo.processInfo.environment
             .filter { !$0.key.hasPrefix("MYSQL_") && $0.key != "DATABASE_URL" }
             .merging(environment) { $1 }
-        let (output, errors) = (Pipe(), Pipe())
-        (process.standardOutput, process.standardError) = (output, errors)
-        try process.run()
-        // Both are a few lines: neither fills its pipe while the other is read.
-        self.output = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        self.errors = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        process.waitUntilExit()
-        status = process.terminationStatus
+        // Files, not pipes: a server that another test starts meanwhile inherits a pipe and keeps it open.
+        let folder = try ScratchFolder.make()
+        let program = LocalPlatform.products.appending(path: "token-server-admin").path()
+        let process = try ProcessSession(
+            "/bin/sh", ["-c", "exec \"$@\" 2>\"$0\"", "\(folder)/errors", program] + arguments, environment: settings,
+            output: "\(folder)/output")
+        let deadline = ContinuousClock.now + .seconds(30)
+        while process.isRunning && ContinuousClock.now < deadline { usleep(5_000) }
+        status = process.stop().status
+        output = process.output
+        errors = try String(contentsOfFile: "\(folder)/errors", encoding: .utf8)
     }
 }
