@@ -1,11 +1,12 @@
 internal import CSystem
 internal import Glibc
+internal import HTTPServer
 internal import Synchronization
 
 /// One process of a function, in a process group of its own, with its output read line by line.
 final class FunctionProcess: Sendable {
     let id: pid_t
-    private let tail = Mutex<[String]>([])
+    private let tail = Lock<[String]>([])
     private let isOutputRead = Atomic<Bool>(false)
     private static let longestTail = 20
     private static let longestLine = 32 << 10

@@ -9,11 +9,11 @@ internal import Synchronization
 package final class Platform: Sendable {
     let settings: PlatformSettings
     let clock: any Clock
-    private let state = Mutex(State())
+    private let state = Lock(State())
     private let supervisorIsDone = Atomic<Bool>(false)
     private let wake = Wake()
 
-    private struct State {
+    private struct State: Sendable {
         var instances: [Instance] = []
         var queue: [Invocation] = []
         var account = Account()
