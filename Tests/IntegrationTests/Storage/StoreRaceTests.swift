@@ -60,15 +60,19 @@ import Tokens
     func `of two writes at once none is lost`(_ driver: Driver) throws {
         let database = try driver.migratedDatabase()
         let store = DatabaseStore(try database.connection())
-        let rounds = 50
-        for round in 0..<rounds { _ = try store.write("r\(round)", RealmChange()) }
+        let rounds = 100
+        for round in 0..<rounds {
+            _ = try store.write("r\(round)", RealmChange())
+            // Every other secret exists already: the two change it, or both make it.
+            if round.isMultiple(of: 2) { _ = try store.write(SecretID(realm: "r\(round)", key: "k"), [:]) }
+        }
         let turn = Atomic<Int>(0)
         try race(rounds: rounds, on: database) { store, round in
-            let isOdd = turn.add(1, ordering: .relaxed).newValue.isMultiple(of: 2)
+            let isFirst = turn.add(1, ordering: .relaxed).newValue.isMultiple(of: 2)
             _ = try store.write(
-                "r\(round)", isOdd ? RealmChange(comment: .set("c")) : RealmChange(config: .set("{}")))
+                SecretID(realm: "r\(round)", key: "k"), [isFirst ? "a" : "b": .set(Redacted("x"))])
             _ = try store.write(
-                SecretID(realm: "r\(round)", key: "k"), [isOdd ? "a" : "b": .set(Redacted("x"))])
+                "r\(round)", isFirst ? RealmChange(comment: .set("c")) : RealmChange(config: .set("{}")))
         }
         for round in 0..<rounds {
             let realm = try #require(try store.realm("r\(round)"))
