@@ -20,6 +20,11 @@ package struct Moment: Hashable, Sendable {
         max(later.wall - wall, later.steady - steady, .zero)
     }
 
+    /// What is left until `deadline`: the smaller of what the two clocks say, negative when it is over.
+    package func timeLeft(until deadline: Moment) -> Duration {
+        min(deadline.wall - wall, deadline.steady - steady)
+    }
+
     package static func + (moment: Moment, duration: Duration) -> Moment {
         Moment(wall: moment.wall + duration, steady: moment.steady + duration)
     }

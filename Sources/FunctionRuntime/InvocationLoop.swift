@@ -80,7 +80,8 @@ package struct InvocationLoop<Source: InvocationSource> {
         let delivery = try deliver(answer, to: invocation.id, &line)
         let end = context.clock.now()
         line.write(
-            to: context.logger, took: start.elapsed(to: end), left: limit.end.remaining(from: end), delivery: delivery)
+            to: context.logger, took: end.steady - start.steady, left: end.timeLeft(until: limit.end),
+            delivery: delivery)
     }
 
     // MARK: What an event comes to

@@ -14,13 +14,13 @@ struct Patience {
     func answer(_ request: Request, by deadline: Moment) -> Response {
         var state: (any Sendable)?
         while true {
-            let isLast = deadline.remaining(from: clock.now()) <= .zero
+            let isLast = clock.now().timeLeft(until: deadline) <= .zero
             switch handler.respond(to: request, resuming: state) {
             case .respond(let response): return response
             case .wait(let delay, let next):
                 if isLast { return Self.timedOut.response(requestID: request.id) }
                 state = next
-                let left = deadline.remaining(from: clock.now())
+                let left = clock.now().timeLeft(until: deadline)
                 if left > .zero { sleep(max(min(delay, left), Self.shortest)) }
             }
         }

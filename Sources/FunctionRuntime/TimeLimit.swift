@@ -24,10 +24,3 @@ struct TimeLimit {
         self.deadline = now + (left - min(Self.reserve, left / 5))
     }
 }
-
-extension Moment {
-    /// The time until this moment: the smaller of what the two clocks say, negative when it is over.
-    func remaining(from now: Moment) -> Duration {
-        min(wall - now.wall, steady - now.steady)
-    }
-}

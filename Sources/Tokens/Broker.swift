@@ -103,13 +103,6 @@ package final class Broker {
     }
 }
 
-extension Moment {
-    /// What is left until `deadline` by the clock that says less.
-    package func timeLeft(until deadline: Moment) -> Duration {
-        min(deadline.wall - wall, deadline.steady - steady)
-    }
-}
-
 extension Broker {
     /// One reading of the row, and what follows from it.
     fileprivate struct View {

@@ -13,9 +13,9 @@ extension EventReader {
         return Schedule(job: try optionalString("job", of: detail, at: "detail.job"), id: id)
     }
 
-    /// A rule or schedule with an  delivers that JSON alone: ours is .
+    /// A rule or schedule with an `Input` delivers that JSON alone: ours is `{"job":"…"}`.
     ///
-    /// rs is `{"job":"…"}`. Its id is the invocation's.
+    /// Its id is the invocation's.
     func ownSchedule() throws(TriggerError) -> Schedule {
         Schedule(job: try string("job", at: "job"), id: try optionalString("id", at: "id") ?? "")
     }
