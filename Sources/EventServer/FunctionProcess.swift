@@ -36,10 +36,17 @@ final class FunctionProcess: Sendable {
         let pipeFailure = unsafe csystem_pipe(&descriptor, &writeEnd)
         guard pipeFailure == 0 else { throw SpawnError(program: program, number: pipeFailure) }
         var id: pid_t = 0
-        let failure = unsafe CStrings.with([program]) { arguments in
-            unsafe CStrings.with(environment.map { "\($0.name)=\($0.value)" }) { variables in
-                unsafe csystem_spawn(program, arguments, variables, writeEnd, writeEnd, &id)
+        let variables = environment.map { "\($0.name)=\($0.value)" }
+        var failure: Int32 = 0
+        for _ in 0..<50 {
+            failure = unsafe CStrings.with([program]) { arguments in
+                unsafe CStrings.with(variables) { variables in
+                    unsafe csystem_spawn(program, arguments, variables, writeEnd, writeEnd, &id)
+                }
             }
+            // A program that is just being written anew is there in a moment.
+            if failure != ETXTBSY { break }
+            usleep(10_000)
         }
         close(writeEnd)
         guard failure == 0 else {

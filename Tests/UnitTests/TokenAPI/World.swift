@@ -24,7 +24,7 @@ final class World {
     }
 
     static let key = "an administrator's key"
-    /// `printf %s "an administrator's key" | sha256sum`
+    /// What `printf %s KEY` and `sha256sum` give.
     static let digest = "5863896bb3c6ec5d082ab0de5e1dfeaa5bfa11805a7f25d5a0410ddaa4c0614c"
 
     init(_ answers: [ScriptedClient.Answer] = [], environment: [String: String] = ["AUTH": "none"]) throws {
