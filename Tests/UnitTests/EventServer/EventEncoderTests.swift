@@ -20,7 +20,8 @@ import TriggerEvents
         fields.append(.authorization, "Bearer k")
         if let type { fields.append(.contentType, type) }
         return Request(
-            method, path: "/api/secret/wx/a%20b", query: "x=1&x=2&y=b%20c&z", fields: fields, body: body, sourceAddress: "127.0.0.1")
+            method, path: "/api/secret/wx/a%20b", query: "x=1&x=2&y=b%20c&z", fields: fields, body: body,
+            sourceAddress: "127.0.0.1")
     }
 
     private func event(_ shape: EventShape, _ request: Request, id: String = "id-1") throws -> JSON.Value {
@@ -74,8 +75,10 @@ import TriggerEvents
     }
 
     @Test(arguments: [
-        ("application/json", false), ("application/json; charset=utf-8", false), ("text/plain", false), ("application/xml", false),
-        ("application/javascript", false), ("application/x-www-form-urlencoded", true), ("application/octet-stream", true),
+        ("application/json", false), ("application/json; charset=utf-8", false), ("text/plain", false),
+        ("application/xml", false),
+        ("application/javascript", false), ("application/x-www-form-urlencoded", true),
+        ("application/octet-stream", true),
         ("image/png", true), (nil, true),
     ])
     func `LocalStack: a body is base64 by its type alone`(type: String?, isEncoded: Bool) throws {
@@ -106,7 +109,9 @@ import TriggerEvents
         }
     }
 
-    @Test(arguments: zip(EventShape.allCases, [Shape.gatewayV2, .gatewayV2, .gatewayV1, .loadBalancer, .loadBalancerMultiValue]))
+    @Test(
+        arguments: zip(
+            EventShape.allCases, [Shape.gatewayV2, .gatewayV2, .gatewayV1, .loadBalancer, .loadBalancerMultiValue]))
     func `the platform reads what the function wrote`(shape: EventShape, answerShape: Shape) throws {
         for body in [Array("{\"a\":\"中\"}".utf8), [0xFF, 0x00], []] {
             var response = Response(Status(code: 409), body: body)
