@@ -81,14 +81,19 @@ package enum Decision: Sendable {
 
 /// What a caller that waits has seen so far.
 package struct Patience: Sendable, Equatable {
-    /// `mintedAt` when the caller came: a flush is satisfied once it changes.
-    package var seenMint: Timestamp?
+    /// The last mint when the caller came: a flush is satisfied once there is another.
+    package var seen: Mint
     package var since: Moment
     package var attempts: Int
 
-    package init(seenMint: Timestamp?, since: Moment, attempts: Int) {
-        self.seenMint = seenMint
-        self.since = since
-        self.attempts = attempts
+    /// Names a mint: the same token again keeps its generation, and two mints may fall into one millisecond.
+    package struct Mint: Sendable, Equatable {
+        let generation: Int64
+        let at: Timestamp?
+
+        init(_ row: TokenRow) {
+            generation = row.generation
+            at = row.mintedAt
+        }
     }
 }

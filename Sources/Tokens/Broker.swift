@@ -49,9 +49,9 @@ package final class Broker {
             // An answer that was long under way may speak of a token that is no more.
             if elapsed > .seconds(1) { continue }
 
-            let waiting = patience ?? Patience(seenMint: snapshot.row.mintedAt, since: snapshot.asked, attempts: 0)
+            let waiting = patience ?? Patience(seen: .init(snapshot.row), since: snapshot.asked, attempts: 0)
             patience = waiting
-            if wish == .flush, waiting.seenMint != snapshot.row.mintedAt { wish = .token(minimumLife: nil) }
+            if wish == .flush, waiting.seen != .init(snapshot.row) { wish = .token(minimumLife: nil) }
 
             let view = View(
                 snapshot: snapshot, wish: wish, policy: policy,

@@ -1,0 +1,50 @@
+import Clocks
+import Tokens
+
+/// A store that notes its statements, and fails as a test says.
+final class CountingStore: TokenStore {
+    private let store: any TokenStore
+    private(set) var statements: [String] = []
+    /// The statement that is done and whose answer is lost, once.
+    var loseAnswer: String?
+    var isAway = false
+
+    init(_ store: any TokenStore) {
+        self.store = store
+    }
+
+    private func run<Result>(_ name: String, _ body: () throws(StoreError) -> Result) throws(StoreError) -> Result {
+        if isAway { throw .unavailable }
+        statements.append(name)
+        let result = try body()
+        if loseAnswer == name {
+            loseAnswer = nil
+            throw .uncertain
+        }
+        return result
+    }
+
+    func read(_ id: SecretID, clock: any Clock) throws(StoreError) -> Lookup {
+        try run("read") { () throws(StoreError) in try store.read(id, clock: clock) }
+    }
+
+    func material(_ id: SecretID) throws(StoreError) -> Material? {
+        try run("material") { () throws(StoreError) in try store.material(id) }
+    }
+
+    func take(_ id: SecretID, _ lease: LeaseRequest) throws(StoreError) -> Bool {
+        try run("take") { () throws(StoreError) in try store.take(id, lease) }
+    }
+
+    func commit(_ id: SecretID, _ mint: MintRecord) throws(StoreError) -> Bool {
+        try run("commit") { () throws(StoreError) in try store.commit(id, mint) }
+    }
+
+    func release(_ id: SecretID, _ release: LeaseRelease) throws(StoreError) -> Bool {
+        try run("release") { () throws(StoreError) in try store.release(id, release) }
+    }
+
+    func mark(_ id: SecretID, _ mark: LateMintMark) throws(StoreError) -> Bool {
+        try run("mark") { () throws(StoreError) in try store.mark(id, mark) }
+    }
+}
