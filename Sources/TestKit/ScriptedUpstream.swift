@@ -6,6 +6,8 @@ package final class ScriptedUpstream: Upstream {
     package var script: (Material) -> MintOutcome
     /// Runs between the look and the answer: what happens while the call is under way.
     package var whileUnderWay: () -> Void = {}
+    /// Runs between the look and the sending: where a freeze does most harm.
+    package var beforeSending: () -> Void = {}
     /// Runs before the look.
     package var beforeLook: () -> Void = {}
     /// The calls that reached the provider.
@@ -19,6 +21,7 @@ package final class ScriptedUpstream: Upstream {
         beforeLook()
         guard look() else { return .stopped }
         calls += 1
+        beforeSending()
         sent()
         whileUnderWay()
         return script(material)

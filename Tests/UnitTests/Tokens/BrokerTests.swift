@@ -217,21 +217,47 @@ import Tokens
 
     // MARK: Fences
 
-    @Test func `history 5: a holder that was fenced out marks what its late mint does`() throws {
+    /// Freezes the holder of a flush so long that its lease runs out, the doubt ends and another mints.
+    private func overtake(freeze: (@escaping () -> Void) -> Void) throws -> (fencedOut: Answer?, other: Answer?) {
         _ = decide()
         clock.advance(by: .seconds(1_000))
         var second: Answer?
         let other = ScriptedUpstream { _ in .minted(Redacted("k+1"), life: .seconds(7_200)) }
-        upstream.whileUnderWay = {
-            // Frozen before the provider acted: the lease runs out, doubt ends, and somebody else mints.
+        freeze {
             self.clock.advance(by: .seconds(400))
             second = self.answer(self.decide(.flush, by: Broker(store: self.store, upstream: other, clock: self.clock)))
         }
-        let fencedOut = answer(decide(.flush))
-        #expect(second?.token.reveal() == "k+1")
-        // The token of the fenced-out holder is neither stored nor served.
+        return (answer(decide(.flush)), second)
+    }
+
+    @Test func `history 5: a holder that froze before sending and was overtaken marks what its late mint does`() throws
+    {
+        let sentAt = clock.now().wall + .seconds(1_400)
+        let (fencedOut, other) = try overtake { upstream.beforeSending = $0 }
+        #expect(other?.token.reveal() == "k+1")
+        // Its own token is neither stored nor served, and the stored one is known to die of it.
         #expect(fencedOut?.token.reveal() == "k+1")
-        #expect(try row().token?.reveal() == "k+1")
+        let row = try row()
+        #expect(row.token?.reveal() == "k+1")
+        #expect(row.marks == 1)
+        #expect(row.doubts == 1)
+        #expect(row.diesAt == sentAt - .seconds(1) + .seconds(300))
+        #expect(answer(decide())?.expiresIn == .seconds(299))
+        // One healing refresh, when the token must be dead, and all is well again.
+        upstream.beforeSending = {}
+        clock.advance(by: .seconds(299))
+        #expect(answer(decide())?.source == .upstream)
+        #expect(try self.row().doubts == 0)
+    }
+
+    @Test func `history 7: a holder that froze after sending raises no false alarm`() throws {
+        let (fencedOut, other) = try overtake { upstream.whileUnderWay = $0 }
+        #expect(other?.token.reveal() == "k+1")
+        #expect(fencedOut?.token.reveal() == "k+1")
+        let row = try row()
+        #expect(row.token?.reveal() == "k+1")
+        #expect(row.marks == 0)
+        #expect(row.diesAt == nil)
     }
 
     @Test func `history 14: an edit in mid-refresh stores the token under the version it was minted for`() throws {
