@@ -144,7 +144,7 @@ private let short = ClientLimits(total: .milliseconds(600), connect: .millisecon
             connection.read()
         }
         defer { server.stop() }
-        #expect(call(CurlClient(), "https://127.0.0.1:\(server.port)/", limits: short).error == .notSent(.tls))
+        #expect(call(CurlClient(), "https://127.0.0.1:\(server.port)/").error == .notSent(.tls))
     }
 
     // MARK: The server may have acted

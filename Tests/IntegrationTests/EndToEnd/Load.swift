@@ -1,4 +1,5 @@
 import Foundation
+import HTTPServer
 import Synchronization
 
 /// Threads that ask for one URL again and again, and keep what they were answered.
@@ -6,7 +7,7 @@ final class Load: Sendable {
     private let url: String
     private let isOver = Atomic<Bool>(false)
     private let running = Atomic<Int>(0)
-    private let answers = Mutex<[(at: ContinuousClock.Instant, answer: Answer)]>([])
+    private let answers = Lock<[(at: ContinuousClock.Instant, answer: Answer)]>([])
 
     init(url: String) {
         self.url = url

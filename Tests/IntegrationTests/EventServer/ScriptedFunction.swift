@@ -1,6 +1,6 @@
 import Foundation
+import HTTPServer
 import JSON
-import Synchronization
 
 /// A function in Python that speaks the Runtime API by hand, and the real `event-server serve` in front of it.
 struct ScriptedFunction {
@@ -79,7 +79,7 @@ struct ScriptedFunction {
 }
 
 private final class Answers: Sendable {
-    private let list = Mutex<[Answer]>([])
+    private let list = Lock<[Answer]>([])
     var all: [Answer] { list.withLock { $0 } }
     func append(_ answer: Answer) { list.withLock { $0.append(answer) } }
 }

@@ -1,5 +1,5 @@
+import HTTPServer
 import SQL
-import Synchronization
 import Testing
 
 /// Migrations that meet each other, themselves and their own end, the same on every database.
@@ -63,8 +63,8 @@ struct MigrationRunnerTests {
         for _ in 0..<5 {
             let database = try driver.database()
             let migrations = try migrations()
-            let finished = Mutex<[Int]>([])
-            let failures = Mutex<[String]>([])
+            let finished = Lock<[Int]>([])
+            let failures = Lock<[String]>([])
             concurrently(2) { _ in
                 do {
                     let numbers = try MigrationRunner(try database.connection()).run(migrations)

@@ -1,4 +1,5 @@
 import Foundation
+import HTTPServer
 import SQL
 import Synchronization
 import Testing
@@ -67,7 +68,7 @@ struct TransactionTests {
         let database = try account(driver)
         let arrived = Atomic<Int>(0)
         let runs = Atomic<Int>(0)
-        let failures = Mutex<[String]>([])
+        let failures = Lock<[String]>([])
         concurrently(2) { index in
             do {
                 let connection = try database.connection()
@@ -104,7 +105,7 @@ struct TransactionTests {
     @Test(arguments: Driver.allCases)
     func `simultaneous transactions lose no change`(driver: Driver) throws {
         let database = try account(driver)
-        let failures = Mutex<[String]>([])
+        let failures = Lock<[String]>([])
         concurrently(4) { _ in
             do {
                 let connection = try database.connection()

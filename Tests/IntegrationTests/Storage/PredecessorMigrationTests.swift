@@ -1,9 +1,9 @@
 import Clocks
 import Foundation
+import HTTPServer
 import Log
 import SQL
 import Storage
-import Synchronization
 import Testing
 import Tokens
 
@@ -153,7 +153,7 @@ import Tokens
         let expected = try reference.content()
         for round in 0..<8 {
             let predecessor = try PredecessorDatabase()
-            let errors = Mutex<[String]>([])
+            let errors = Lock<[String]>([])
             concurrently(2) { run in
                 do {
                     // Side by side, then one a little behind the other.

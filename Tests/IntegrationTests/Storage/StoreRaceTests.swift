@@ -1,5 +1,6 @@
 import Clocks
 import Foundation
+import HTTPServer
 import Log
 import SQL
 import Storage
@@ -22,7 +23,7 @@ import Tokens
             return
         }
         let rounds = 200
-        let wins = Mutex([Int](repeating: 0, count: rounds))
+        let wins = Lock([Int](repeating: 0, count: rounds))
         try race(rounds: rounds, on: database) { store, round in
             // Taken for no time at all, so that the next round may take it again.
             let request = LeaseRequest(
@@ -40,7 +41,7 @@ import Tokens
         let rounds = 100
         for round in 0..<rounds { _ = try store.write("r\(round)", RealmChange()) }
         let turn = Atomic<Int>(0)
-        let outcomes = Mutex([String](repeating: "", count: rounds))
+        let outcomes = Lock([String](repeating: "", count: rounds))
         try race(rounds: rounds, on: database) { store, round in
             if turn.add(1, ordering: .relaxed).newValue.isMultiple(of: 2) {
                 if case .deleted = try store.deleteRealm("r\(round)") { outcomes.withLock { $0[round] += "deleted " } }
@@ -86,7 +87,7 @@ import Tokens
         rounds: Int, on database: TestDatabase, _ body: @escaping @Sendable (DatabaseStore, _ round: Int) throws -> Void
     ) throws {
         let arrived = Atomic<Int>(0)
-        let errors = Mutex<[String]>([])
+        let errors = Lock<[String]>([])
         concurrently(2) { _ in
             var store: DatabaseStore?
             for round in 0..<rounds {

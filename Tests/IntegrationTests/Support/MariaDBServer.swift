@@ -1,4 +1,5 @@
 import Foundation
+import HTTPServer
 import MariaDB
 import SQL
 import Synchronization
@@ -37,7 +38,7 @@ final class MariaDBServer: Sendable {
     let folder: String
     /// The port on 127.0.0.1; 0 without TCP.
     let port: UInt16
-    private let process = Mutex<Process?>(nil)
+    private let process = Lock<Process?>(nil)
 
     /// One server for all suites that only need databases; it lives as long as the test process.
     static func shared() throws -> MariaDBServer {
