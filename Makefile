@@ -39,7 +39,7 @@ build/bin/.built: $(sources)
 export PORT ?= 8080
 
 run: build/bin/.built
-	@exec build/bin/event-server run --port "$$PORT" --programs build/bin --bootstrap ./bootstrap --data build/run
+	@exec build/bin/event-server run --programs build/bin --bootstrap ./bootstrap --data build/run
 
 ## Testing.
 

@@ -13,7 +13,7 @@ package struct Router<Endpoint: Sendable>: Sendable {
             self.method = method
             self.pattern = pattern
             self.endpoint = endpoint
-            segments = pattern.split(separator: "/").map {
+            segments = pattern.dropFirst().split(separator: "/", omittingEmptySubsequences: false).map {
                 $0.first == ":" ? .parameter(String($0.dropFirst())) : .literal(String($0))
             }
         }
@@ -40,14 +40,16 @@ package struct Router<Endpoint: Sendable>: Sendable {
 
     /// Finds the route of a percent-encoded path.
     ///
-    /// Literal segments are compared after decoding, byte by byte.
+    /// Literal segments are compared after decoding, byte by byte. HEAD is answered wherever GET is (RFC 9110, 9.3.2);
+    /// what writes the answer leaves its body out.
     package func match(_ method: Method, path: String) -> Match {
         guard let segments = RequestPath.segments(of: path) else { return .malformed }
         var allowed: [Method] = []
         for route in routes {
             guard let parameters = route.parameters(of: segments) else { continue }
-            if route.method == method { return .found(route, parameters: parameters) }
+            if route.method == (method == .head ? .get : method) { return .found(route, parameters: parameters) }
             allowed.append(route.method)
+            if route.method == .get { allowed.append(.head) }
         }
         return allowed.isEmpty ? .notFound : .methodNotAllowed(allow: allowed)
     }

@@ -19,17 +19,14 @@ enum LocalPlatform {
     private typealias Failure = LocalPlatformFailure
 
     static func run(_ options: Options) throws(UsageError) -> Int32 {
-        let port = try portNumber(options)
-        switch options.text("platform") ?? Environment["PLATFORM"] ?? "lambda" {
-        case "lambda": break
-        case "fc": throw UsageError("PLATFORM=fc is not available: only lambda is")
-        default: throw UsageError("PLATFORM must be lambda")
-        }
+        let port = try options.number("port", in: 0...65_535)
         let bootstrap = options.text("bootstrap") ?? "./bootstrap"
         var settings = try Serve.settings(options, function: "token-server", bootstrap: bootstrap)
         let programs = Serve.absolute(options.text("programs") ?? "build/bin")
         let data = Serve.absolute(options.text("data") ?? "build/run")
         do throws(Failure) {
+            try checkPlatform(options.text("platform") ?? Environment["PLATFORM"] ?? "lambda")
+            let port = if let port { port } else { try portFromEnvironment() }
             try start(&settings, port: port, programs: programs, data: data)
             return 0
         } catch {
@@ -38,11 +35,18 @@ enum LocalPlatform {
         }
     }
 
-    private static func portNumber(_ options: Options) throws(UsageError) -> Int {
-        if let number = try options.number("port", in: 0...65_535) { return number }
+    private static func checkPlatform(_ name: String) throws(Failure) {
+        switch name {
+        case "lambda": break
+        case "fc": throw Failure(message: "PLATFORM: fc is not available, only lambda is")
+        default: throw Failure(message: "PLATFORM must be lambda")
+        }
+    }
+
+    private static func portFromEnvironment() throws(Failure) -> Int {
         guard let text = Environment["PORT"] else { return 8_080 }
         guard let number = Int(text), (0...65_535).contains(number) else {
-            throw UsageError("PORT must be a whole number from 0 to 65535")
+            throw Failure(message: "PORT must be a whole number from 0 to 65535")
         }
         return number
     }
