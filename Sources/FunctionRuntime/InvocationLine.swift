@@ -42,7 +42,7 @@ struct InvocationLine {
         self.error = error
     }
 
-    func write(to logger: Logger, took: Duration?, left: Duration?, delivery: Delivery) {
+    func write(to logger: Logger, took: Duration?, left: Duration?, delivery: Result<Delivery, RuntimeAPIError>) {
         var members: [(String, Logger.Value)] = [("request_id", .string(id))]
         members.reserveCapacity(12 + notes.count)
         if let gatewayID { members.append(("gateway_request_id", .string(gatewayID))) }
@@ -58,15 +58,19 @@ struct InvocationLine {
             members.append(("error_type", .string(error.type)))
             members.append(("detail", .string(error.message)))
         }
-        if case .refused(let status) = delivery { members.append(("delivery_status", .integer(Int64(status)))) }
+        switch delivery {
+        case .success(.accepted): break
+        case .success(.refused(let status)): members.append(("delivery_status", .integer(Int64(status))))
+        case .failure(let error): members.append(("delivery", .string(error.description)))
+        }
         if let took { members.append(("ms", .milliseconds(took))) }
         members.append(("cold", .bool(isCold)))
         if let left { members.append(("ms_left", .milliseconds(left))) }
         logger.log(level(delivery), "invocation", members)
     }
 
-    private func level(_ delivery: Delivery) -> Logger.Level {
+    private func level(_ delivery: Result<Delivery, RuntimeAPIError>) -> Logger.Level {
         if error != nil { return .error }
-        return delivery == .accepted ? .info : .warn
+        return delivery == .success(.accepted) ? .info : .warn
     }
 }

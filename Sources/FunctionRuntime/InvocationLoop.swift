@@ -53,7 +53,7 @@ package struct InvocationLoop<Source: InvocationSource> {
             } catch {
                 switch error {
                 case .containerError, .unreachable: throw error
-                case .eventTooLarge(let id): try failUnread(id)
+                case .eventTooLarge(let id): failUnread(id)
                 case .disconnected, .malformed, .refused:
                     unusable += 1
                     context.logger.log(.error, "runtime_api", [("detail", .string(error.description))])
@@ -77,11 +77,18 @@ package struct InvocationLoop<Source: InvocationSource> {
         } catch {
             answer = refusal(of: error, invocation, &line)
         }
-        let delivery = try deliver(answer, to: invocation.id, &line)
+        // The line is written whatever becomes of the answer.
+        let delivery: Result<Delivery, RuntimeAPIError>
+        do throws(RuntimeAPIError) {
+            delivery = .success(try deliver(answer, to: invocation.id, &line))
+        } catch {
+            delivery = .failure(error)
+        }
         let end = context.clock.now()
         line.write(
             to: context.logger, took: end.steady - start.steady, left: end.timeLeft(until: limit.end),
             delivery: delivery)
+        _ = try delivery.get()
     }
 
     // MARK: What an event comes to
@@ -175,10 +182,16 @@ package struct InvocationLoop<Source: InvocationSource> {
         }
     }
 
-    private func failUnread(_ id: String) throws(RuntimeAPIError) {
+    /// A platform that is gone shows at the next `next`.
+    private func failUnread(_ id: String) {
         var line = InvocationLine(id, isCold: context.coldStart.isFirst())
         line.note(.eventTooLarge)
-        let delivery = try source.fail(id, with: .eventTooLarge)
+        let delivery: Result<Delivery, RuntimeAPIError>
+        do throws(RuntimeAPIError) {
+            delivery = .success(try source.fail(id, with: .eventTooLarge))
+        } catch {
+            delivery = .failure(error)
+        }
         line.write(to: context.logger, took: nil, left: nil, delivery: delivery)
     }
 }

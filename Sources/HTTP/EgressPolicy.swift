@@ -9,11 +9,11 @@ package struct EgressPolicy: Sendable, Equatable {
         package var description: String { rawValue }
     }
 
-    /// A bad entry of the list.
+    /// A bad entry of the list, counted from 1; never its text.
     package struct ParseError: Error, Sendable, Equatable, CustomStringConvertible {
-        package let entry: String
+        package let number: Int
 
-        package var description: String { "UPSTREAM_ALLOW: \"\(entry)\" is not host[:port]" }
+        package var description: String { "UPSTREAM_ALLOW: entry \(number) is not host[:port]" }
     }
 
     private struct Entry: Sendable, Equatable {
@@ -32,7 +32,7 @@ package struct EgressPolicy: Sendable, Equatable {
     /// Reads `UPSTREAM_ALLOW`: `host[:port],…`, IPv6 addresses in brackets, blanks around entries ignored.
     package init(parsing list: String) throws(ParseError) {
         var entries: [Entry] = []
-        for part in list.split(separator: ",", omittingEmptySubsequences: true) {
+        for (index, part) in list.split(separator: ",", omittingEmptySubsequences: false).enumerated() {
             let text = part.drop { $0 == " " }
             let entry = text.reversed().drop { $0 == " " }.reversed()
             if entry.isEmpty { continue }
@@ -40,7 +40,7 @@ package struct EgressPolicy: Sendable, Equatable {
                 let (host, port) = try HostAndPort.split(Substring(String(entry)))
                 entries.append(Entry(host: try URL.host(host), port: port))
             } catch {
-                throw ParseError(entry: String(entry))
+                throw ParseError(number: index + 1)
             }
         }
         self.entries = entries

@@ -21,7 +21,7 @@ package struct Settings: Sendable {
         do throws(EgressPolicy.ParseError) {
             egress = try EgressPolicy(parsing: environment("UPSTREAM_ALLOW") ?? "")
         } catch {
-            throw Failure(variable: "UPSTREAM_ALLOW", message: "\"\(error.entry)\" is not host[:port]")
+            throw Failure(variable: "UPSTREAM_ALLOW", message: "entry \(error.number) is not host[:port]")
         }
     }
 

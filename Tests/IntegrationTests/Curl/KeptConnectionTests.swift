@@ -125,7 +125,15 @@ import Testing
         }
         defer { server.stop() }
         let client = CurlClient()
-        for _ in 0..<20 { #expect(call(client, server.url).error == .ambiguous(.truncated)) }
+        // Cut or reset: on a busy machine the close may overtake the bytes.
+        let cut: Set<ClientError.Ambiguous> = [.truncated, .reset]
+        for _ in 0..<20 {
+            guard case .ambiguous(let reason) = call(client, server.url).error else {
+                Issue.record("no failure")
+                continue
+            }
+            #expect(cut.contains(reason))
+        }
         #expect(openSockets(to: server.port) == 0)
     }
 

@@ -184,22 +184,23 @@ import Testing
         }
     }
 
-    @Test func `what is over the queue is throttled`() throws {
+    @Test(arguments: [(["--throttle"], 1), (["--queue", "2"], 3)])
+    func `what is over the queue is throttled`(options: [String], served: Int) throws {
         let script = """
             while True:
                 id, headers, event = next()
-                time.sleep(0.3)
+                if event["rawPath"] == "/slow": time.sleep(2)
                 respond(id, ok())
             """
-        try serve(script, options: ["--concurrency", "1", "--throttle"]) { function in
+        try serve(script, options: ["--concurrency", "1"] + options) { function in
             _ = try function.get()
-            let statuses = function.getAtOnce(5).map(\.status).sorted()
-            #expect(statuses == [200, 429, 429, 429, 429])
-        }
-        try serve(script, options: ["--concurrency", "1", "--queue", "2"]) { function in
-            _ = try function.get()
-            let statuses = function.getAtOnce(5).map(\.status).sorted()
-            #expect(statuses == [200, 200, 200, 429, 429])
+            // The instance is idle once it has asked for the next event.
+            Thread.sleep(forTimeInterval: 0.3)
+            let statuses = function.getAtOnce(8, "/slow").map(\.status)
+            #expect(statuses.count == 8)
+            #expect(Set(statuses) == [200, 429])
+            // On a machine that is so slow that the eight do not come together, one more may find a place.
+            #expect((served...served + 1).contains(statuses.count { $0 == 200 }))
         }
     }
 
