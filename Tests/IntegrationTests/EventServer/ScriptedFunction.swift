@@ -1,6 +1,7 @@
 import Foundation
 import HTTPServer
 import JSON
+import Testing
 
 /// A function in Python that speaks the Runtime API by hand, and the real `event-server serve` in front of it.
 struct ScriptedFunction {
@@ -35,8 +36,12 @@ struct ScriptedFunction {
     ) throws -> (status: Int32, survivors: [pid_t]) {
         let folder = try ScratchFolder.make()
         let bootstrap = folder + "/bootstrap"
-        try (prelude + script).write(toFile: bootstrap, atomically: true, encoding: .utf8)
-        try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: bootstrap)
+        // Written by another process: see BootstrapTests.
+        let shell = try Process.run(
+            URL(filePath: "/bin/sh"),
+            arguments: ["-c", #"printf '%s' "$2" >"$1" && chmod 755 "$1""#, "sh", bootstrap, prelude + script])
+        shell.waitUntilExit()
+        try #require(shell.terminationStatus == 0)
         let process = try ProcessSession(
             LocalPlatform.products.appending(path: "event-server").path(),
             ["serve", "--function", "scripted", "--bootstrap", bootstrap, "--port", "0"] + options,
