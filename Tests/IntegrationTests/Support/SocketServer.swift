@@ -4,6 +4,7 @@ import Foundation
 final class SocketServer: Sendable {
     let port: UInt16
     private let listener: Int32
+    private let isAccepting: Bool
     private let log = Log()
 
     /// What reached the server; the threads of a test write and read it.
@@ -38,12 +39,17 @@ final class SocketServer: Sendable {
         }
         guard isBound else { throw POSIXError(.EADDRNOTAVAIL) }
         port = UInt16(bigEndian: address.sin_port)
+        isAccepting = serve != nil
         guard let serve else { return }
         let log = self.log
         Thread.detachNewThread {
             while true {
                 let accepted = accept(descriptor, nil, nil)
-                guard accepted >= 0 else { return }
+                guard accepted >= 0 else {
+                    // Closed here alone: a number that is free again may be another server's before this thread has seen it.
+                    close(descriptor)
+                    return
+                }
                 log.accepted()
                 Thread.detachNewThread {
                     let connection = Connection(descriptor: accepted) { log.received($0) }
@@ -56,7 +62,7 @@ final class SocketServer: Sendable {
 
     func stop() {
         shutdown(listener, Int32(SHUT_RDWR))
-        close(listener)
+        if !isAccepting { close(listener) }
     }
 
     struct Connection: Sendable {
