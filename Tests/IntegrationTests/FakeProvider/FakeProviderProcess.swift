@@ -40,8 +40,9 @@ final class FakeProviderProcess {
     var openFiles: [String] {
         get throws {
             let folder = "/proc/\(session.pid)/fd/"
-            return try FileManager.default.contentsOfDirectory(atPath: folder).map {
-                try FileManager.default.destinationOfSymbolicLink(atPath: folder + $0)
+            // What was closed since the folder was listed is open no more.
+            return try FileManager.default.contentsOfDirectory(atPath: folder).compactMap {
+                try? FileManager.default.destinationOfSymbolicLink(atPath: folder + $0)
             }
         }
     }
