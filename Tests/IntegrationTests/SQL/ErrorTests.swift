@@ -74,6 +74,17 @@ struct ErrorTests {
         #expect(try connection.rows("SELECT \(1)").first?.integer(0) == 1)
     }
 
+    @Test func `an error after the first rows has its number`() throws {
+        let connection = try Driver.mariaDB.database().connection()
+        let query: Query = """
+            SELECT seq, (SELECT other.seq FROM seq_1_to_2 AS other WHERE many.seq > 100000) FROM seq_1_to_200000 AS many
+            WHERE seq > \(0)
+            """
+        let error = #expect(throws: DatabaseError.self) { try connection.rows(query) }
+        #expect(error?.number == 1242)
+        #expect(try connection.rows("SELECT \(1)").first?.integer(0) == 1)
+    }
+
     @Test(arguments: Driver.allCases)
     func `two hundred opens and closes leak no descriptor`(driver: Driver) throws {
         let database = try driver.database()
