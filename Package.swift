@@ -59,7 +59,7 @@ let package = Package(
         module("DatabaseDrivers", ["SQL", "MariaDB", "SQLite"]),
 
         // The domain, and what serves it.
-        module("Tokens", ["Clocks", "Log"]),
+        module("Tokens", ["Clocks", "JSON", "Log"]),
         module("Recipes", ["Tokens", "Clocks", "HTTP", "JSON", "Crypto"]),
         module("Storage", ["Tokens", "Clocks", "Log", "SQL", "JSON"], embedding: ["Migrations"]),
         module("TokenAPI", ["Tokens", "Recipes", "Clocks", "HTTP", "JSON", "Crypto", "Log"]),
@@ -69,7 +69,7 @@ let package = Package(
         module("FunctionRuntime", ["Clocks", "HTTP", "JSON", "TriggerEvents", "Log", "CSystem"]),
         module("EventServer", ["Clocks", "HTTP", "HTTPServer", "JSON", "Log", "CSystem"]),
         module("FakeProvider", ["Clocks", "HTTP", "HTTPServer", "JSON"]),
-        module("TestKit", ["Tokens", "Clocks", "HTTP", "Log"]),
+        module("TestKit", ["Tokens", "Clocks", "HTTP", "JSON", "Log"]),
 
         // Programs: wiring only.
         program(

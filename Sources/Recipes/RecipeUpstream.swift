@@ -17,7 +17,9 @@ package final class RecipeUpstream: Upstream {
         self.clock = clock
     }
 
-    package func mint(_ material: Material, timeout: Duration, look: () -> Bool, sent: () -> Void) -> MintOutcome {
+    package func mint(
+        _ material: Material, forced: Bool, timeout: Duration, look: () -> Bool, sent: () -> Void
+    ) -> MintOutcome {
         let plan: (recipe: Recipe, request: ClientRequest)
         do {
             plan = try self.plan(material)
@@ -25,7 +27,7 @@ package final class RecipeUpstream: Upstream {
             return .refused(error)
         }
         var limits = ClientLimits()
-        limits.total = min(limits.total, timeout)
+        limits.total = timeout
         limits.connect = min(limits.connect, timeout)
         do {
             let response = try client.send(plan.request, limits: limits, willSend: look, didSend: sent)

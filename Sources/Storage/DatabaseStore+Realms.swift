@@ -1,13 +1,17 @@
 internal import Clocks
+internal import Log
 internal import SQL
 package import Tokens
 
 extension DatabaseStore: RealmStore {
     private static let columns: Query =
-        "realm.id, realm.config, realm.logic_code, realm.comment, realm.policy, realm.created_at, realm.updated_at"
+        """
+        realm.id, realm.config, realm.logic_code, realm.comment, realm.policy,
+        CASE WHEN realm.notice_key IS NULL THEN 0 ELSE 1 END, realm.created_at, realm.updated_at
+        """
     private static let names = [
-        "realm.id", "realm.config", "realm.logic_code", "realm.comment", "realm.policy", "realm.created_at",
-        "realm.updated_at",
+        "realm.id", "realm.config", "realm.logic_code", "realm.comment", "realm.policy", "realm.notice_key",
+        "realm.created_at", "realm.updated_at",
     ]
 
     package func realms(_ page: Page, keyword: String?) throws(StoreError) -> Listing<Realm> {
@@ -56,15 +60,16 @@ extension DatabaseStore: RealmStore {
                 let empty = Realm(
                     id: id, config: nil, logicCode: "", comment: "", policy: nil, createdAt: now, updatedAt: now)
                 let realm = change.applied(to: empty)
-                return try insert(realm) ? realm : nil
+                return try insert(realm, change) ? realm : nil
             }
             let revision = try columns.integer()
             let old = try Self.realm(&columns)
             var new = change.applied(to: old)
-            if new.isSame(as: old) { return old }
+            if new.isSame(as: old), !change.alwaysWrites { return old }
             new.updatedAt = now
+            let isSameVersion = new.hasSameRecipe(as: old) && !change.discardsTokens
             return try update(
-                new, at: revision, version: new.hasSameRecipe(as: old) ? version : max(version + 1, now.milliseconds))
+                new, change, at: revision, version: isSameVersion ? version : max(version + 1, now.milliseconds))
                 ? new : nil
         }
     }
@@ -86,16 +91,17 @@ extension DatabaseStore: RealmStore {
         }
     }
 
-    private func insert(_ realm: Realm) throws(StoreError) -> Bool {
+    private func insert(_ realm: Realm, _ change: RealmChange) throws(StoreError) -> Bool {
+        let noticeKey: String? = if case .set(let key) = change.noticeKey { key.reveal() } else { nil }
         do {
             // Versions start at the clock, so that a realm that is deleted and made again never repeats one.
             let start = realm.createdAt.milliseconds
             try connection.execute(
                 """
                 INSERT INTO realm
-                    (id, config, logic_code, comment, policy, recipe_version, revision, created_at, updated_at)
+                    (id, config, logic_code, comment, policy, notice_key, recipe_version, revision, created_at, updated_at)
                 VALUES (\(realm.id), \(realm.config), \(realm.logicCode), \(realm.comment), \(realm.policy),
-                    \(start), \(start), \(start), \(start))
+                    \(noticeKey), \(start), \(start), \(start), \(start))
                 """)
             return true
         } catch {
@@ -104,12 +110,21 @@ extension DatabaseStore: RealmStore {
         }
     }
 
-    private func update(_ realm: Realm, at revision: Int64, version: Int64) throws(StoreError) -> Bool {
-        try execute(
+    private func update(
+        _ realm: Realm, _ change: RealmChange, at revision: Int64, version: Int64
+    ) throws(StoreError) -> Bool {
+        let noticeKey: Query =
+            switch change.noticeKey {
+            case .keep: ""
+            case .clear: ", notice_key = NULL, notice_key_sealed_with = NULL"
+            case .set(let key): ", notice_key = \(key.reveal()), notice_key_sealed_with = NULL"
+            }
+        let validFrom: Query = if change.discardsTokens { ", valid_from = \(version)" } else { "" }
+        return try execute(
             """
             UPDATE realm SET config = \(realm.config), logic_code = \(realm.logicCode), comment = \(realm.comment),
                 policy = \(realm.policy), recipe_version = \(version), revision = revision + 1,
-                updated_at = \(realm.updatedAt.milliseconds)
+                updated_at = \(realm.updatedAt.milliseconds)\(noticeKey)\(validFrom)
             WHERE id = \(realm.id) AND revision = \(revision)
             """) == 1
     }
@@ -117,7 +132,8 @@ extension DatabaseStore: RealmStore {
     private static func realm(_ columns: inout ColumnReader) throws(StoreError) -> Realm {
         Realm(
             id: try columns.text(), config: try columns.optionalText(), logicCode: try columns.text(),
-            comment: try columns.text(), policy: try columns.optionalText(), createdAt: try columns.instant(),
+            comment: try columns.text(), policy: try columns.optionalText(), hasNoticeKey: try columns.integer() != 0,
+            createdAt: try columns.instant(),
             updatedAt: try columns.instant())
     }
 }

@@ -31,7 +31,7 @@ extension DatabaseStore: SecretStore {
     }
 
     package func write(
-        _ id: SecretID, _ changes: [String: Change<Redacted<String>>]
+        _ id: SecretID, _ changes: [String: Change<Redacted<String>>], discardsToken: Bool
     ) throws(StoreError) -> Secret? {
         let written = try retrying { () throws(StoreError) -> Written? in
             let found = try rows(
@@ -58,13 +58,20 @@ extension DatabaseStore: SecretStore {
             let createdAt = try columns.instant()
             let updatedAt = try columns.instant()
             let old = try CredentialsText.decode(try columns.text())
-            guard let new = CredentialsText.merge(changes, into: old) else {
+            let merged = CredentialsText.merge(changes, into: old)
+            if merged == nil, !discardsToken {
                 return .stored(Secret(id, old, createdAt: createdAt, updatedAt: updatedAt))
             }
+            let new = merged ?? old
+            let newVersion = max(version + 1, now.milliseconds)
+            let discard: Query = if discardsToken { ", valid_from = \(newVersion)" } else { "" }
+            // Another refresh token begins another line: what was issued for the one before is of no use any more.
+            let isSameRefreshToken = new["refresh_token"] == old["refresh_token"]
+            let refresh: Query = if isSameRefreshToken { "" } else { ", refresh_version = \(newVersion)" }
             let updated = try execute(
                 """
                 UPDATE secret SET credentials = \(CredentialsText.encode(new)), sealed_with = NULL,
-                    version = \(max(version + 1, now.milliseconds)), updated_at = \(now.milliseconds)
+                    version = \(newVersion), updated_at = \(now.milliseconds)\(discard)\(refresh)
                 WHERE realm = \(id.realm) AND `key` = \(id.key) AND version = \(version)
                 """)
             return updated == 1 ? .stored(Secret(id, new, createdAt: createdAt, updatedAt: now)) : nil
@@ -72,6 +79,53 @@ extension DatabaseStore: SecretStore {
         switch written {
         case .unknownRealm: return nil
         case .stored(let secret): return secret
+        }
+    }
+
+    package func placeToken(_ id: SecretID, _ token: PlacedToken) throws(StoreError) -> TokenPlacement? {
+        try retrying { () throws(StoreError) -> TokenPlacement?? in
+            let found = try rows(
+                """
+                SELECT realm.recipe_version, secret.version, realm.revision,
+                    CASE WHEN realm.config IS NOT NULL OR realm.logic_code <> '' THEN 1 ELSE 0 END
+                FROM realm INNER JOIN secret ON secret.realm = realm.id
+                WHERE realm.id = \(id.realm) AND secret.`key` = \(id.key)
+                """)
+            guard let row = found.first else { return .some(nil) }
+            var columns = ColumnReader(
+                row, ["realm.recipe_version", "secret.version", "realm.revision", "realm.config and logic_code"])
+            let version = Version(realm: try columns.integer(), secret: try columns.integer())
+            let revision = try columns.integer()
+            if try columns.integer() != 0 { return .some(.hasUpstream) }
+            return try place(token, id, version, at: revision) ? .some(.placed) : nil
+        }
+    }
+
+    /// The fence goes up, so that no call of a recipe that is no more can store its token over this one.
+    private func place(
+        _ token: PlacedToken, _ id: SecretID, _ version: Version, at revision: Int64
+    ) throws(StoreError) -> Bool {
+        let expiresAt: Query =
+            switch token.expiry {
+            case .never: "NULL"
+            case .after(let life): "\(now) + \(life.wholeMilliseconds)"
+            case .at(let instant): "\(instant.milliseconds)"
+            }
+        return try transaction {
+            // Nobody gives the realm a recipe meanwhile.
+            let realms = try connection.execute(
+                "UPDATE realm SET revision = revision + 1 WHERE id = \(id.realm) AND revision = \(revision)")
+            guard realms == 1 else { return false }
+            return try connection.execute(
+                """
+                UPDATE token SET token = \(token.token.reveal()), sealed_with = NULL, expires_at = \(expiresAt),
+                    generation = generation + 1, fence = fence + 1, minted_at = \(now),
+                    minted_for_realm = \(version.realm), minted_for_secret = \(version.secret),
+                    doubts = 0, dies_at = NULL, next_mint_at = NULL, due_at = NULL,
+                    retry_at = NULL, retry_class = NULL, retry_for_realm = NULL, retry_for_secret = NULL,
+                    failure = NULL, fails = 0, holder = NULL, reason = NULL, taken_at = NULL, lease_until = NULL
+                WHERE realm = \(id.realm) AND `key` = \(id.key)
+                """) == 1
         }
     }
 

@@ -9,15 +9,18 @@ package import Tokens
 /// So a column is assigned after the last expression that reads it, and none but the table itself is read.
 extension DatabaseStore: TokenStore {
     private static let lookupColumns =
-        ["clock", "realm.recipe_version", "realm.config and logic_code", "secret.version"] + TokenColumns.qualifiedNames
+        [
+            "clock", "realm.recipe_version", "realm.valid_from", "realm.config and logic_code", "realm.policy",
+            "secret.version", "secret.valid_from",
+        ] + TokenColumns.qualifiedNames
 
     package func read(_ id: SecretID, clock: any Clock) throws(StoreError) -> Lookup {
         let asked = clock.now()
         let found = try rows(
             """
-            SELECT \(now), realm.recipe_version,
-                CASE WHEN realm.config IS NOT NULL OR realm.logic_code <> '' THEN 1 ELSE 0 END,
-                secret.version, \(unsafeSQL: TokenColumns.list)
+            SELECT \(now), realm.recipe_version, realm.valid_from,
+                CASE WHEN realm.config IS NOT NULL OR realm.logic_code <> '' THEN 1 ELSE 0 END, realm.policy,
+                secret.version, secret.valid_from, \(unsafeSQL: TokenColumns.list)
             FROM realm
                 LEFT JOIN secret ON secret.realm = realm.id AND secret.`key` = \(id.key)
                 LEFT JOIN token ON token.realm = secret.realm AND token.`key` = secret.`key`
@@ -27,45 +30,61 @@ extension DatabaseStore: TokenStore {
         var columns = ColumnReader(row, Self.lookupColumns)
         let now = try columns.instant()
         let realmVersion = try columns.integer()
+        let realmValidFrom = try columns.integer()
         let hasUpstream = try columns.integer() != 0
+        let policy = try policy(try columns.optionalText())
         guard let secretVersion = try columns.optionalInteger() else { return .unknownSecret }
+        let validFrom = Version(realm: realmValidFrom, secret: try columns.integer())
         return .found(
             Snapshot(
                 row: try TokenColumns.read(&columns), version: Version(realm: realmVersion, secret: secretVersion),
-                hasUpstream: hasUpstream, now: now, asked: asked))
+                validFrom: validFrom, hasUpstream: hasUpstream, policy: policy, now: now, asked: asked))
     }
 
     package func material(_ id: SecretID) throws(StoreError) -> Material? {
         let found = try rows(
             """
             SELECT realm.recipe_version, realm.config, realm.logic_code,
-                secret.version, secret.sealed_with, secret.credentials
+                secret.version, secret.refresh_version, secret.sealed_with, secret.credentials,
+                token.sealed_with, token.refresh_token_for, token.refresh_token
             FROM realm INNER JOIN secret ON secret.realm = realm.id
+                LEFT JOIN token ON token.realm = secret.realm AND token.`key` = secret.`key`
             WHERE realm.id = \(id.realm) AND secret.`key` = \(id.key)
             """)
         guard let row = found.first else { return nil }
         var columns = ColumnReader(
             row,
             [
-                "realm.recipe_version", "realm.config", "realm.logic_code", "secret.version", "secret.sealed_with",
-                "secret.credentials",
+                "realm.recipe_version", "realm.config", "realm.logic_code", "secret.version", "secret.refresh_version",
+                "secret.sealed_with", "secret.credentials", "token.sealed_with", "token.refresh_token_for",
+                "token.refresh_token",
             ])
         let realmVersion = try columns.integer()
         let config = try columns.optionalText()
         let logicCode = try columns.text()
         let version = Version(realm: realmVersion, secret: try columns.integer())
+        let refreshVersion = try columns.integer()
         try columns.requireUnsealed()
+        let credentials = try CredentialsText.decode(try columns.text())
+        try columns.requireUnsealed()
+        let descendsFrom = try columns.optionalInteger()
+        let refreshToken = try columns.optionalText().map { Redacted($0) }
         return Material(
-            id: id, version: version, config: config, logicCode: logicCode,
-            credentials: try CredentialsText.decode(try columns.text()))
+            id: id, version: version, config: config, logicCode: logicCode, credentials: credentials,
+            refreshToken: descendsFrom == refreshVersion ? refreshToken : nil, refreshVersion: refreshVersion)
     }
 
     package func take(_ id: SecretID, _ lease: LeaseRequest) throws(StoreError) -> Bool {
-        try execute(
+        let forced: Int64 = lease.reason.isForced ? 1 : 0
+        let use: Query = if lease.isUse { ", used_at = \(now)" } else { "" }
+        return try execute(
             """
             UPDATE token SET doubts = \(lease.doubts), dies_at = \(lease.diesAt?.milliseconds), fails = \(lease.fails),
                 fence = fence + 1, holder = \(lease.holder), reason = \(lease.reason.rawValue),
-                taken_at = \(now), lease_until = \(now) + \(lease.lease.wholeMilliseconds)
+                taken_at = \(now), lease_until = \(now) + \(lease.lease.wholeMilliseconds),
+                calls = CASE WHEN day = \(lease.day) THEN calls + 1 ELSE 1 END,
+                forced = CASE WHEN day = \(lease.day) THEN forced + \(forced) ELSE \(forced) END,
+                day = \(lease.day)\(use)
             WHERE realm = \(id.realm) AND `key` = \(id.key)
                 AND fence = \(lease.fence) AND generation = \(lease.generation) AND marks = \(lease.marks)
                 AND (lease_until IS NULL OR lease_until <= \(now))
@@ -87,19 +106,29 @@ extension DatabaseStore: TokenStore {
         let step: Int64 = mint.sameTokenNextMintAt == nil ? 1 : 0
         // A mark since the look tells of a mint that came after this one.
         let diesAt = mint.overlap.map { (mint.look + $0).milliseconds }
+        let refreshToken: Query =
+            if let refreshToken = mint.refreshToken {
+                """
+                refresh_token = \(refreshToken.value.reveal()), refresh_token_for = \(refreshToken.descendsFrom),
+                """
+            } else {
+                ""
+            }
         return try execute(
+            with: mint.notice, of: id,
             """
             UPDATE token SET next_mint_at = \(nextMint),
-                token = \(mint.token.reveal()), sealed_with = NULL, expires_at = \(mint.expiresAt?.milliseconds),
+                token = \(mint.token.reveal()), sealed_with = NULL, \(refreshToken) expires_at = \(mint.expiresAt?.milliseconds),
                 generation = generation + \(step), minted_at = \(mint.look.milliseconds),
                 minted_for_realm = \(mint.version.realm), minted_for_secret = \(mint.version.secret),
                 doubts = CASE WHEN marks = \(mint.marksAtLook) THEN 0 ELSE 1 END,
                 dies_at = CASE WHEN marks = \(mint.marksAtLook) THEN NULL ELSE \(diesAt) END,
+                due_at = \(mint.dueAt?.milliseconds), calls = calls + \(mint.extraCalls),
                 retry_at = NULL, retry_class = NULL, retry_for_realm = NULL, retry_for_secret = NULL, failure = NULL,
                 fails = 0, holder = NULL, reason = NULL, taken_at = NULL, lease_until = NULL
             WHERE realm = \(id.realm) AND `key` = \(id.key)
                 AND fence = \(mint.fence) AND generation = \(mint.generation)
-            """) == 1
+            """)
     }
 
     package func release(_ id: SecretID, _ release: LeaseRelease) throws(StoreError) -> Bool {
@@ -109,17 +138,22 @@ extension DatabaseStore: TokenStore {
                 , retry_at = \(now) + \(pause.length.wholeMilliseconds),
                 retry_class = \(pause.failure.failureClass.rawValue),
                 retry_for_realm = \(pause.version.realm), retry_for_secret = \(pause.version.secret),
-                failure = \(FailureText.encode(pause.failure)), fails = fails + 1
+                failure = \(FailureText.encode(pause.failure)), fails = fails + 1,
+                due_at = CASE WHEN due_at IS NULL THEN NULL ELSE \(now) + \(pause.length.wholeMilliseconds) END
                 """
             } else {
                 ""
             }
+        let unforced: Int64 = release.extraCalls < 0 ? 1 : 0
         return try execute(
+            with: release.notice, of: id,
             """
-            UPDATE token SET holder = NULL, reason = NULL, taken_at = NULL, lease_until = NULL\(pause)
+            UPDATE token SET calls = calls + \(release.extraCalls),
+                forced = CASE WHEN reason IN ('flush', 'report') THEN forced - \(unforced) ELSE forced END,
+                holder = NULL, reason = NULL, taken_at = NULL, lease_until = NULL\(pause)
             WHERE realm = \(id.realm) AND `key` = \(id.key)
                 AND fence = \(release.fence) AND lease_until IS NOT NULL
-            """) == 1
+            """)
     }
 
     package func mark(_ id: SecretID, _ mark: LateMintMark) throws(StoreError) -> Bool {
@@ -129,5 +163,46 @@ extension DatabaseStore: TokenStore {
             WHERE realm = \(id.realm) AND `key` = \(id.key)
                 AND fence <> \(mark.mine) AND marks = \(mark.marks) AND minted_at < \(mark.mintedBefore.milliseconds)
             """) == 1
+    }
+
+    package func noteUse(_ id: SecretID, seen: Timestamp?) throws(StoreError) -> Bool {
+        let isAsSeen: Query = if let seen { "used_at = \(seen.milliseconds)" } else { "used_at IS NULL" }
+        return try execute(
+            "UPDATE token SET used_at = \(now) WHERE realm = \(id.realm) AND `key` = \(id.key) AND \(isAsSeen)") == 1
+    }
+
+    package func noteEarlyReport(_ id: SecretID, generation: Int64) throws(StoreError) -> Bool {
+        try execute(
+            """
+            UPDATE token SET
+                early_reports = CASE WHEN early_generation = \(generation - 1) THEN early_reports + 1 ELSE 1 END,
+                early_generation = generation
+            WHERE realm = \(id.realm) AND `key` = \(id.key) AND generation = \(generation)
+                AND (early_generation IS NULL OR early_generation <> \(generation))
+            """) == 1
+    }
+
+    // MARK: Notices
+
+    package func post(_ notice: Notice, of id: SecretID) throws(StoreError) {
+        try execute(insert(notice, of: id))
+    }
+
+    /// Runs a guarded statement, and stores the notice of what it does together with it or not at all.
+    private func execute(with notice: Notice?, of id: SecretID, _ statement: Query) throws(StoreError) -> Bool {
+        guard let notice else { return try execute(statement) == 1 }
+        return try transaction {
+            guard try connection.execute(statement) == 1 else { return false }
+            try connection.execute(insert(notice, of: id))
+            return true
+        }
+    }
+
+    private func insert(_ notice: Notice, of id: SecretID) -> Query {
+        """
+        INSERT INTO notice (realm, `key`, event, generation, failure, created_at, next_at)
+        VALUES (\(id.realm), \(id.key), \(notice.event.rawValue), \(notice.generation),
+            \(notice.failure.map(FailureText.encode)), \(now), \(now))
+        """
     }
 }

@@ -7,9 +7,14 @@ internal import Tokens
 /// tried again from the reading when somebody else was faster.
 package final class DatabaseStore {
     let connection: any SQL.Connection
+    private var policies = StoredPolicies()
 
     package init(_ connection: any SQL.Connection) {
         self.connection = connection
+    }
+
+    func policy(_ text: String?) throws(StoreError) -> Policy {
+        try policies.policy(text)
     }
 
     /// The database's clock as a fragment of a statement.

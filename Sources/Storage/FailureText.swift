@@ -14,6 +14,7 @@ enum FailureText {
         object["message"] = failure.message.map { .string($0) }
         object["address"] = failure.address.map { .string($0) }
         object["retry_after"] = failure.retryAfter.map { JSON.Value($0.wholeMilliseconds) }
+        if failure.isDaily { object["daily"] = true }
         return JSON.Value.object(object).text
     }
 
@@ -26,6 +27,7 @@ enum FailureText {
         return UpstreamFailure(
             kind, failureClass, detail: detail, code: object["code"]?.string, message: object["message"]?.string,
             address: object["address"]?.string,
-            retryAfter: object["retry_after"]?.number?.integer.map { .milliseconds($0) })
+            retryAfter: object["retry_after"]?.number?.integer.map { .milliseconds($0) },
+            isDaily: object["daily"]?.bool ?? false)
     }
 }

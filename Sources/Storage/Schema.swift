@@ -26,6 +26,9 @@ package enum Schema {
         File(
             number: 3, name: "listing", mysql: PackageResources.m0003_listing_sql,
             sqlite: PackageResources.m0003_listing_sql),
+        File(
+            number: 4, name: "lifetime", mysql: PackageResources.m0004_lifetime_mysql_sql,
+            sqlite: PackageResources.m0004_lifetime_sqlite_sql),
     ]
 
     /// The migrations of a database, with their statements.

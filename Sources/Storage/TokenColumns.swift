@@ -9,6 +9,7 @@ enum TokenColumns {
         "fence",
         "holder", "taken_at", "lease_until", "reason", "next_mint_at", "retry_at", "retry_class", "retry_for_realm",
         "retry_for_secret", "failure", "fails", "doubts", "dies_at", "marks",
+        "day", "calls", "forced", "used_at", "due_at", "early_reports", "early_generation",
     ]
 
     static let qualifiedNames = names.map { "token.\($0)" }
@@ -36,6 +37,14 @@ enum TokenColumns {
         row.doubts = try columns.integer()
         row.diesAt = try columns.optionalInstant()
         row.marks = try columns.integer()
+        let day = try columns.optionalInteger()
+        let calls = try columns.integer()
+        let forced = try columns.integer()
+        row.ledger = day.map { Ledger(day: $0, calls: calls, forced: forced) }
+        row.usedAt = try columns.optionalInstant()
+        row.dueAt = try columns.optionalInstant()
+        row.earlyReports = try columns.integer()
+        row.earlyGeneration = try columns.optionalInteger()
         return row
     }
 }

@@ -1,4 +1,5 @@
 internal import Clocks
+internal import JSON
 package import Log
 package import Tokens
 
@@ -27,15 +28,20 @@ extension InMemoryStore: RealmStore {
             guard let old = state.realms[id] else {
                 let empty = Realm(
                     id: id, config: nil, logicCode: "", comment: "", policy: nil, createdAt: now, updatedAt: now)
-                let stored = StoredRealm(realm: change.applied(to: empty), version: now.milliseconds)
+                let realm = change.applied(to: empty)
+                let stored = StoredRealm(realm: realm, version: now.milliseconds, policy: Policy(stored: realm.policy))
                 state.realms[id] = stored
                 return stored.realm
             }
             var new = old
             new.realm = change.applied(to: old.realm)
-            if new.realm.isSame(as: old.realm) { return old.realm }
+            if new.realm.isSame(as: old.realm), !change.alwaysWrites { return old.realm }
             new.realm.updatedAt = now
-            if !new.realm.hasSameRecipe(as: old.realm) { new.version = max(old.version + 1, now.milliseconds) }
+            new.policy = Policy(stored: new.realm.policy)
+            if change.discardsTokens || !new.realm.hasSameRecipe(as: old.realm) {
+                new.version = max(old.version + 1, now.milliseconds)
+            }
+            if change.discardsTokens { new.validFrom = new.version }
             state.realms[id] = new
             return new.realm
         }
@@ -70,7 +76,7 @@ extension InMemoryStore: SecretStore {
     }
 
     package func write(
-        _ id: SecretID, _ changes: [String: Change<Redacted<String>>]
+        _ id: SecretID, _ changes: [String: Change<Redacted<String>>], discardsToken: Bool
     ) throws(StoreError) -> Secret? {
         statement { state, now in
             guard state.realms[id.realm] != nil else { return nil }
@@ -88,20 +94,59 @@ extension InMemoryStore: SecretStore {
                 }
             }
             if let old {
-                if !new.hasSameCredentials(as: old) {
+                if discardsToken || !new.hasSameCredentials(as: old) {
                     new.version = max(old.version + 1, now.milliseconds)
                     new.updatedAt = now
+                    if discardsToken { new.validFrom = new.version }
                 } else {
                     new = old
                 }
+                let isSameRefreshToken = new.credentials["refresh_token"] == old.credentials["refresh_token"]
+                if !isSameRefreshToken { new.refreshVersion = new.version }
             }
             state.secrets[id] = new
             return Secret(id, new)
         }
     }
 
+    package func placeToken(_ id: SecretID, _ token: PlacedToken) throws(StoreError) -> TokenPlacement? {
+        statement { state, now in
+            guard let realm = state.realms[id.realm], var secret = state.secrets[id] else { return nil }
+            if realm.hasUpstream { return .hasUpstream }
+            secret.row.token = token.token
+            switch token.expiry {
+            case .never: secret.row.expiresAt = nil
+            case .after(let life): secret.row.expiresAt = now + life
+            case .at(let instant): secret.row.expiresAt = instant
+            }
+            secret.row.generation += 1
+            secret.row.fence += 1
+            secret.row.mintedAt = now
+            secret.row.mintedFor = Version(realm: realm.version, secret: secret.version)
+            secret.row.doubts = 0
+            secret.row.diesAt = nil
+            secret.row.nextMintAt = nil
+            secret.row.endPause()
+            secret.row.endLease()
+            state.secrets[id] = secret
+            return .placed
+        }
+    }
+
     package func deleteSecret(_ id: SecretID) throws(StoreError) -> Bool {
         statement { state, _ in state.secrets.removeValue(forKey: id) != nil }
+    }
+}
+
+extension InMemoryStore.StoredRealm {
+    var hasUpstream: Bool { realm.config != nil || !realm.logicCode.isEmpty }
+}
+
+extension Policy {
+    /// What is stored was checked when it was written.
+    fileprivate init(stored text: String?) {
+        let value = text.flatMap { try? JSON.Value(parsing: $0.utf8) }
+        self = value.flatMap { try? Policy(parsing: $0) } ?? .undeclared
     }
 }
 

@@ -10,7 +10,8 @@ extension InMemoryStore: TokenStore {
             return .found(
                 Snapshot(
                     row: secret.row, version: Version(realm: realm.version, secret: secret.version),
-                    hasUpstream: realm.realm.config != nil || !realm.realm.logicCode.isEmpty, now: now, asked: asked))
+                    validFrom: Version(realm: realm.validFrom, secret: secret.validFrom),
+                    hasUpstream: realm.hasUpstream, policy: realm.policy, now: now, asked: asked))
         }
     }
 
@@ -19,7 +20,11 @@ extension InMemoryStore: TokenStore {
             guard let realm = state.realms[id.realm], let secret = state.secrets[id] else { return nil }
             return Material(
                 id: id, version: Version(realm: realm.version, secret: secret.version), config: realm.realm.config,
-                logicCode: realm.realm.logicCode, credentials: secret.credentials)
+                logicCode: realm.realm.logicCode, credentials: secret.credentials,
+                refreshToken: secret.refreshToken.flatMap {
+                    $0.descendsFrom == secret.refreshVersion ? $0.value : nil
+                },
+                refreshVersion: secret.refreshVersion)
         }
     }
 
@@ -36,12 +41,18 @@ extension InMemoryStore: TokenStore {
             row.reason = lease.reason
             row.takenAt = now
             row.leaseUntil = now + lease.lease
+            var ledger = row.ledger(on: lease.day)
+            ledger.calls += 1
+            if lease.reason.isForced { ledger.forced += 1 }
+            row.ledger = ledger
+            if lease.isUse { row.usedAt = now }
             return true
         }
     }
 
     package func commit(_ id: SecretID, _ mint: MintRecord) throws(StoreError) -> Bool {
-        update(id) { row, now in
+        updateSecret(id, notice: mint.notice) { secret, now in
+            var row = secret.row
             guard row.fence == mint.fence, row.generation == mint.generation else { return false }
             if let next = mint.sameTokenNextMintAt {
                 row.nextMintAt = next
@@ -57,27 +68,33 @@ extension InMemoryStore: TokenStore {
             row.mintedFor = mint.version
             row.doubts = isMarked ? 1 : 0
             row.diesAt = isMarked ? mint.overlap.map { mint.look + $0 } : nil
-            row.retryAt = nil
-            row.retryClass = nil
-            row.retryFor = nil
-            row.failure = nil
+            row.dueAt = mint.dueAt
+            row.ledger?.calls += mint.extraCalls
             row.fails = 0
+            row.endPause()
             row.endLease()
+            secret.row = row
+            if let refreshToken = mint.refreshToken { secret.refreshToken = refreshToken }
             return true
         }
     }
 
     package func release(_ id: SecretID, _ release: LeaseRelease) throws(StoreError) -> Bool {
-        update(id) { row, now in
+        updateSecret(id, notice: release.notice) { secret, now in
+            var row = secret.row
             guard row.fence == release.fence, row.leaseUntil != nil else { return false }
+            row.ledger?.calls += release.extraCalls
+            if release.extraCalls < 0, row.reason?.isForced == true { row.ledger?.forced -= 1 }
             if let pause = release.pause {
                 row.retryAt = now + pause.length
                 row.retryClass = pause.failure.failureClass
                 row.retryFor = pause.version
                 row.failure = pause.failure
                 row.fails += 1
+                if row.dueAt != nil { row.dueAt = now + pause.length }
             }
             row.endLease()
+            secret.row = row
             return true
         }
     }
@@ -94,18 +111,72 @@ extension InMemoryStore: TokenStore {
         }
     }
 
+    package func post(_ notice: Notice, of id: SecretID) throws(StoreError) {
+        statement { state, _ in state.notices.append((id: id, notice: notice)) }
+    }
+
+    package func noteUse(_ id: SecretID, seen: Timestamp?) throws(StoreError) -> Bool {
+        update(id) { row, now in
+            guard row.usedAt == seen else { return false }
+            row.usedAt = now
+            return true
+        }
+    }
+
+    package func noteEarlyReport(_ id: SecretID, generation: Int64) throws(StoreError) -> Bool {
+        update(id) { row, _ in
+            guard row.generation == generation, row.earlyGeneration != generation else { return false }
+            row.earlyReports = row.earlyGeneration == generation - 1 ? row.earlyReports + 1 : 1
+            row.earlyGeneration = generation
+            return true
+        }
+    }
+
+    package func enter(_ realm: String, limit: Int, holder: String, length: Duration) throws(StoreError) -> Int? {
+        statement { state, now in
+            let places = state.places[realm] ?? [:]
+            guard let free = (0..<limit).first(where: { places[$0].map { $0.until <= now } ?? true }) else {
+                return nil
+            }
+            state.places[realm, default: [:]][free] = Place(holder: holder, until: now + length)
+            return free
+        }
+    }
+
+    package func leave(_ realm: String, place: Int, holder: String) throws(StoreError) {
+        statement { state, _ in
+            if state.places[realm]?[place]?.holder == holder { state.places[realm]?[place] = nil }
+        }
+    }
+
     private func update(_ id: SecretID, _ body: (inout TokenRow, _ now: Timestamp) -> Bool) -> Bool {
+        updateSecret(id, notice: nil) { body(&$0.row, $1) }
+    }
+
+    private func updateSecret(
+        _ id: SecretID, notice: Notice?, _ body: (inout StoredSecret, _ now: Timestamp) -> Bool
+    ) -> Bool {
         statement { state, now in
             guard var secret = state.secrets[id] else { return false }
-            let isDone = body(&secret.row, now)
-            if isDone { state.secrets[id] = secret }
+            let isDone = body(&secret, now)
+            if isDone {
+                state.secrets[id] = secret
+                if let notice { state.notices.append((id: id, notice: notice)) }
+            }
             return isDone
         }
     }
 }
 
 extension TokenRow {
-    fileprivate mutating func endLease() {
+    mutating func endPause() {
+        retryAt = nil
+        retryClass = nil
+        retryFor = nil
+        failure = nil
+    }
+
+    mutating func endLease() {
         holder = nil
         reason = nil
         takenAt = nil

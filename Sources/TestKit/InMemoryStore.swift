@@ -10,19 +10,31 @@ package final class InMemoryStore: Sendable {
     struct StoredRealm {
         var realm: Realm
         var version: Int64
+        var validFrom: Int64 = 0
+        var policy = Policy.undeclared
     }
 
     struct StoredSecret {
         var credentials: [String: Redacted<String>]
         var version: Int64
+        var validFrom: Int64 = 0
+        var refreshVersion: Int64 = 0
         var createdAt: Timestamp
         var updatedAt: Timestamp
         var row: TokenRow
+        var refreshToken: RotatedRefreshToken?
+    }
+
+    struct Place {
+        var holder: String
+        var until: Timestamp
     }
 
     struct State {
         var realms: [String: StoredRealm] = [:]
         var secrets: [SecretID: StoredSecret] = [:]
+        var places: [String: [Int: Place]] = [:]
+        var notices: [(id: SecretID, notice: Notice)] = []
     }
 
     private let state = Mutex(State())

@@ -17,7 +17,9 @@ package final class ScriptedUpstream: Upstream {
         self.script = script
     }
 
-    package func mint(_ material: Material, timeout: Duration, look: () -> Bool, sent: () -> Void) -> MintOutcome {
+    package func mint(
+        _ material: Material, forced: Bool, timeout: Duration, look: () -> Bool, sent: () -> Void
+    ) -> MintOutcome {
         beforeLook()
         guard look() else { return .stopped }
         calls += 1

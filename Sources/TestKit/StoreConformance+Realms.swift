@@ -32,7 +32,7 @@ extension StoreConformance {
         StoreConformance("another recipe makes a new version; a comment, a policy or the same recipe do not") { store in
             let fixture = try StoreFixture(store)
             let first = try fixture.snapshot().version
-            _ = try store.write("wx", RealmChange(comment: .set("c"), policy: .set("{\"a\":1}")))
+            _ = try store.write("wx", RealmChange(comment: .set("c"), policy: .set("{\"gap\":60}")))
             _ = try store.write("wx", RealmChange(config: .set("{\"url\": \"https://a.example\"}")))
             try expectEqual(try fixture.snapshot().version, first)
             _ = try store.write("wx", RealmChange(config: .set("{\"url\":\"https://a.example\"}")))

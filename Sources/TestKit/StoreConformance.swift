@@ -23,7 +23,7 @@ package struct StoreConformance: Sendable, CustomStringConvertible {
         try body(store)
     }
 
-    package static let rules = reading + leases + commits + releases + marks + realms + secrets
+    package static let rules = reading + leases + commits + releases + marks + lifetime + realms + secrets
 
     package struct Failure: Error, CustomStringConvertible {
         package let description: String
@@ -74,7 +74,7 @@ struct StoreFixture {
         let row = try row()
         return LeaseRequest(
             fence: row.fence, generation: row.generation, marks: row.marks, doubts: row.doubts, diesAt: row.diesAt,
-            fails: row.fails, holder: holder, reason: .dead, lease: lease)
+            fails: row.fails, holder: holder, reason: .dead, lease: lease, day: 0, isUse: false)
     }
 
     func take(lease: Duration = .seconds(60), line: Int = #line) throws {

@@ -61,6 +61,11 @@ extension Problem {
             self.init(
                 .serviceUnavailable, type: "refresh-held", title: "Refresh held back",
                 detail: "a new token now could end one that is still in use", retryAfter: Problem.seconds(retryAfter))
+        case .spent(let retryAfter):
+            self.init(
+                .serviceUnavailable, type: "calls-spent", title: "Calls spent",
+                detail: "the calls that this secret may make today are used up, or those that may be forced",
+                retryAfter: Problem.seconds(retryAfter))
         case .sameTokenAgain(let retryAfter):
             self.init(
                 .serviceUnavailable, type: "same-token-again", title: "Same token again",

@@ -39,7 +39,7 @@ package struct Answer: Sendable, Equatable {
         let left = assessment.diesAt.map { $0 - assessment.now }
         expiresIn = left
 
-        var maxAge = min(policy.cap, (left ?? .seconds(86_400)) - Policy.patience)
+        var maxAge = min(policy.cap, (left ?? .seconds(86_400)) - policy.patience)
         if !assessment.isCurrentVersion {
             // A version that is no longer current is served until the next mint alone.
             maxAge = min(maxAge, (row.nextMintAt ?? assessment.now) - assessment.now)
@@ -49,7 +49,7 @@ package struct Answer: Sendable, Equatable {
 
         var bound = left ?? .seconds(86_400)
         if let overlap = policy.overlap { bound = min(bound, overlap, policy.gap) }
-        staleIfError = .seconds(max(.zero, bound - Policy.patience - maxAge).wholeSeconds)
+        staleIfError = .seconds(max(.zero, bound - policy.patience - maxAge).wholeSeconds)
     }
 }
 
@@ -63,6 +63,8 @@ package enum Refusal: Error, Sendable, Equatable {
     case busy(retryAfter: Duration)
     /// A new token may not be asked for yet: a mint now could kill one that is in use.
     case held(retryAfter: Duration)
+    /// The calls that the provider allows in a day are used up, or those of them that may be forced.
+    case spent(retryAfter: Duration)
     /// The provider gives the very token that was reported.
     case sameTokenAgain(retryAfter: Duration)
     /// The realm has no upstream, and no token that lives is stored.
@@ -80,11 +82,13 @@ package enum Decision: Sendable {
 }
 
 /// What a caller that waits has seen so far.
-package struct Patience: Sendable, Equatable {
+package struct Patience: Sendable {
     /// The last mint when the caller came: a flush is satisfied once there is another.
     package var seen: Mint
     package var since: Moment
     package var attempts: Int
+    /// The call in this process that the caller waits for, and whose failure is its own; nil for a call elsewhere.
+    var flight: Flight?
 
     /// Names a mint: the same token again keeps its generation, and two mints may fall into one millisecond.
     package struct Mint: Sendable, Equatable {

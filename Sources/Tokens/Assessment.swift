@@ -9,6 +9,13 @@ package enum Wish: Sendable, Equatable {
     case flush
     /// This token does not work: another one.
     case replacement(of: String)
+    /// The schedule's: whatever is due, before a caller meets it.
+    case upkeep
+}
+
+/// The four states of a token by what is left of it.
+package enum TokenState: String, Sendable {
+    case fresh, soft, hard, dead
 }
 
 /// What a row means at one instant: arithmetic alone (the refresh protocol's "what a reader decides").
@@ -17,78 +24,158 @@ package struct Assessment: Sendable, Equatable {
     package let now: Timestamp
     /// When the stored token must be taken for dead; nil for one that does not die.
     package let diesAt: Timestamp?
-    /// There is a token and at least 2 s of it are left.
-    package let isAlive: Bool
+    package let state: TokenState
     /// Somebody holds the lease.
     package let isActive: Bool
     /// Why a refresh is wanted; nil where none is.
     package let due: RefreshReason?
     /// A mint may have happened that the row does not know.
     package let isInDoubt: Bool
-    /// Nobody may mint before.
+    /// Nobody may mint for that reason before.
     package let mayMintAt: Timestamp
+    /// What holds the mint back is that the day's calls are used up.
+    package let isSpent: Bool
     /// The token belongs to the current recipe and credentials.
     package let isCurrentVersion: Bool
 
-    package init(_ snapshot: Snapshot, wish: Wish, policy: Policy, now: Timestamp) {
+    /// There is a token that may be served, and at least 2 s of it are left.
+    package var isAlive: Bool { state != .dead }
+    package var mayMint: Bool { mayMintAt <= now }
+
+    package init(_ snapshot: Snapshot, wish: Wish, now: Timestamp) {
         let row = snapshot.row
-        let kills = policy.overlap != nil
+        let policy = snapshot.policy
         self.now = now
 
+        let isHeld = row.leaseUntil != nil
+        let leaseOverlap = isHeld ? policy.overlap(after: row.reason) : nil
         var diesAt = [row.expiresAt, row.diesAt].compactMap { $0 }.min()
-        if let overlap = policy.overlap, row.leaseUntil != nil, let takenAt = row.takenAt {
-            let clamp = row.doubts == 0 ? takenAt + overlap : takenAt
+        if let leaseOverlap, let takenAt = row.takenAt {
+            let clamp = row.doubts == 0 ? takenAt + leaseOverlap : takenAt
             diesAt = min(diesAt ?? clamp, clamp)
         }
         self.diesAt = diesAt
-        let isAlive = row.token != nil && (diesAt.map { $0 - now >= Policy.deadLimit } ?? true)
-        self.isAlive = isAlive
-
-        let isActive = row.leaseUntil.map { $0 > now } ?? false
-        self.isActive = isActive
-        let hasLostLease = row.leaseUntil != nil && !isActive
-        isInDoubt = kills && row.token != nil && (row.doubts > 0 || hasLostLease)
         isCurrentVersion = row.token == nil || row.mintedFor == snapshot.version
+        let state = Assessment.state(snapshot, diesAt: diesAt, now: now)
+        self.state = state
 
-        let due = Assessment.due(snapshot, wish: wish, policy: policy, now: now, isAlive: isAlive)
+        isActive = row.leaseUntil.map { $0 > now } ?? false
+        let hasLostLease = isHeld && !isActive
+        let isHeldInDoubt = row.token != nil && (row.doubts > 0 || (hasLostLease && leaseOverlap != nil))
+        // Nobody is promised anything of a token that an administrator discarded.
+        isInDoubt = isHeldInDoubt && !snapshot.isDiscarded
+
+        let times = Times(snapshot, diesAt: diesAt, hasLostLease: hasLostLease, isInDoubt: isInDoubt, now: now)
+        let reasons = Assessment.reasons(snapshot, wish: wish, now: now, state: state)
+        // A forced refresh that must wait does not keep a routine one waiting.
+        let due = reasons.first { times.mayMintAt($0, isAlive: state != .dead) <= now } ?? reasons.first
         self.due = due
-
-        // A pause holds for the version that failed.
-        let retryAt = row.retryFor == snapshot.version ? row.retryAt : nil
-        var mayMintAt: [Timestamp?] = []
-        if isInDoubt {
-            mayMintAt = [diesAt, retryAt]
-        } else if !isAlive {
-            mayMintAt = [retryAt]
-        } else {
-            mayMintAt = [row.nextMintAt]
-            let isForced = due == .flush || due == .report
-            if !isForced || row.retryClass != .transient { mayMintAt.append(retryAt) }
-        }
-        if hasLostLease, let leaseUntil = row.leaseUntil {
-            mayMintAt.append(leaseUntil + Backoff.afterLostLeases(row.fails))
-        }
-        self.mayMintAt = mayMintAt.compactMap { $0 }.max() ?? now
+        let mayMintAt = times.mayMintAt(due, isAlive: state != .dead)
+        self.mayMintAt = mayMintAt
+        isSpent = times.spent(due) == mayMintAt
     }
 
-    package var mayMint: Bool { mayMintAt <= now }
+    private static func state(_ snapshot: Snapshot, diesAt: Timestamp?, now: Timestamp) -> TokenState {
+        guard snapshot.row.token != nil, !snapshot.isDiscarded else { return .dead }
+        guard let diesAt else { return .fresh }
+        if diesAt - now < Policy.deadLimit { return .dead }
+        // Soft and hard go by what was granted: in doubt the end comes nearer, and an earlier mint would not help.
+        guard let expiresAt = snapshot.row.expiresAt else { return .fresh }
+        let life = snapshot.life(now: now)
+        if expiresAt - now > snapshot.policy.softMargin(life: life) { return .fresh }
+        return expiresAt - now > snapshot.policy.hardMargin(life: life) ? .soft : .hard
+    }
 
-    private static func due(
-        _ snapshot: Snapshot, wish: Wish, policy: Policy, now: Timestamp, isAlive: Bool
-    ) -> RefreshReason? {
+    /// Every reason for a refresh, the most pressing first.
+    private static func reasons(
+        _ snapshot: Snapshot, wish: Wish, now: Timestamp, state: TokenState
+    ) -> [RefreshReason] {
         let row = snapshot.row
-        guard snapshot.hasUpstream else { return nil }
-        guard isAlive else { return .dead }
-        if row.mintedFor != snapshot.version { return .version }
+        guard snapshot.hasUpstream else { return [] }
+        if state == .dead { return [.dead] }
+        if row.mintedFor != snapshot.version { return [.version] }
+        var reasons: [RefreshReason] = []
         switch wish {
-        case .replacement(let reported) where reported == row.token?.reveal(): return .report
-        case .flush: return .flush
+        case .replacement(let reported) where reported == row.token?.reveal(): reasons.append(.report)
+        case .flush: reasons.append(.flush)
         default: break
         }
-        guard let expiresAt = row.expiresAt else { return nil }
-        var soft = policy.softMargin(life: expiresAt - (row.mintedAt ?? now))
-        // Where a mint kills, a caller's wish for a longer life must not bring forward what kills other callers' tokens.
-        if policy.overlap == nil, case .token(let minimumLife?) = wish { soft = max(soft, minimumLife) }
-        return expiresAt - now <= soft ? .soft : nil
+        if isSoft(snapshot, wish: wish, now: now, state: state) { reasons.append(.soft) }
+        return reasons
+    }
+
+    private static func isSoft(_ snapshot: Snapshot, wish: Wish, now: Timestamp, state: TokenState) -> Bool {
+        if state != .fresh { return true }
+        guard let expiresAt = snapshot.row.expiresAt else { return false }
+        switch wish {
+        case .token(let minimumLife?):
+            let life = snapshot.life(now: now)
+            return expiresAt - now <= snapshot.policy.softMargin(life: life, wishing: minimumLife)
+        case .upkeep: return snapshot.row.dueAt.map { $0 <= now } ?? false
+        default: return false
+        }
+    }
+}
+
+extension Assessment {
+    /// When which mint is allowed.
+    private struct Times {
+        private let row: TokenRow
+        private let policy: Policy
+        private let isInDoubt: Bool
+        private let now: Timestamp
+        private let diesAt: Timestamp?
+        private let retryAt: Timestamp?
+        private let lostLeaseEnd: Timestamp?
+
+        init(_ snapshot: Snapshot, diesAt: Timestamp?, hasLostLease: Bool, isInDoubt: Bool, now: Timestamp) {
+            row = snapshot.row
+            policy = snapshot.policy
+            self.isInDoubt = isInDoubt
+            self.now = now
+            self.diesAt = diesAt
+            // A pause holds for the version that failed.
+            retryAt = row.retryFor == snapshot.version ? row.retryAt : nil
+            let fails = snapshot.row.fails
+            lostLeaseEnd = hasLostLease ? snapshot.row.leaseUntil.map { $0 + Backoff.afterLostLeases(fails) } : nil
+        }
+
+        func mayMintAt(_ reason: RefreshReason?, isAlive: Bool) -> Timestamp {
+            var times = [lostLeaseEnd, spent(reason)]
+            if isInDoubt {
+                times += [diesAt, retryAt]
+            } else if !isAlive {
+                times.append(retryAt)
+            } else {
+                times.append(row.nextMintAt)
+                // A pause that may be over any second does not stop somebody who knows that the token is bad.
+                if reason?.isForced != true || row.retryClass != .transient { times.append(retryAt) }
+            }
+            return times.compactMap { $0 }.max() ?? now
+        }
+
+        /// The provider's midnight where the day's calls, or those that may be forced, are used up.
+        func spent(_ reason: RefreshReason?) -> Timestamp? {
+            let today = row.ledger(on: policy.day(at: now))
+            var isSpent = policy.quota.map { today.calls >= $0 } ?? false
+            if reason?.isForced == true {
+                isSpent = isSpent || today.forced >= policy.flushBudget
+                if let quota = policy.quota { isSpent = isSpent || today.calls >= quota - policy.quotaReserve }
+            }
+            return isSpent ? policy.midnight(after: now) : nil
+        }
+    }
+}
+
+extension Snapshot {
+    /// An administrator said that tokens of this version are not to be served any more.
+    package var isDiscarded: Bool {
+        guard let mintedFor = row.mintedFor else { return false }
+        return mintedFor.realm < validFrom.realm || mintedFor.secret < validFrom.secret
+    }
+
+    /// The whole life that the stored token was granted.
+    func life(now: Timestamp) -> Duration {
+        row.expiresAt.map { $0 - (row.mintedAt ?? now) } ?? .zero
     }
 }

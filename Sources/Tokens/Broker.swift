@@ -4,11 +4,12 @@ internal import Log
 /// Decides what a caller gets: the stored token, a new one, a failure, or a time to wait.
 ///
 /// One value belongs to one worker. It keeps nothing between calls: everything that several instances must agree on is in
-/// the row, and everything here follows the refresh protocol (`docs/architecture.md`).
+/// the row, and everything here follows the refresh protocol (`docs/token-lifetime.md`).
 package final class Broker {
     private let store: any TokenStore
     private let clock: any Clock
     private let refresher: Refresher
+    private let flights: Flights
 
     /// Longest time to look again before a lease ends.
     private static let longestPoll = Duration.milliseconds(200)
@@ -17,12 +18,14 @@ package final class Broker {
     /// Where the platform sets no deadline.
     private static let longestWait = Duration.seconds(15)
 
+    /// - Parameter flights: shared by all brokers of the process.
     package init(
         store: any TokenStore, upstream: any Upstream, clock: any Clock,
-        random: any RandomNumberGenerator = SystemRandomNumberGenerator()
+        random: any RandomNumberGenerator = SystemRandomNumberGenerator(), flights: Flights = Flights()
     ) {
         self.store = store
         self.clock = clock
+        self.flights = flights
         refresher = Refresher(store: store, upstream: upstream, clock: clock, random: random)
     }
 
@@ -30,11 +33,19 @@ package final class Broker {
     ///   - deadline: by which the answer must be on its way; nil where nothing sets one.
     ///   - patience: what the last `.wait` for this caller handed over.
     package func decide(
-        _ id: SecretID, wish: Wish, policy: Policy = .undeclared, deadline: Moment?, resuming patience: Patience? = nil
+        _ id: SecretID, wish: Wish, deadline: Moment?, resuming patience: Patience? = nil
     ) -> Decision {
         var wish = wish
         var patience = patience
         var ended: Refresher.Ended?
+        if let flight = patience?.flight, let waiting = patience {
+            // Nothing is asked of the database while somebody in this process is on the way.
+            guard let result = flight.ended else {
+                return wait(Broker.longestPoll, waiting, deadline: deadline)
+            }
+            ended = result.shared
+            patience?.flight = nil
+        }
         // Every turn but the last ends in a refresh or in a row that somebody changed meanwhile.
         for _ in 0..<8 {
             if let deadline, clock.now().timeLeft(until: deadline) <= .zero { break }
@@ -49,23 +60,41 @@ package final class Broker {
             // An answer that was long under way may speak of a token that is no more.
             if elapsed > .seconds(1) { continue }
 
+            let isFirst = patience == nil
             let waiting = patience ?? Patience(seen: .init(snapshot.row), since: snapshot.asked, attempts: 0)
             patience = waiting
             if wish == .flush, waiting.seen != .init(snapshot.row) { wish = .token(minimumLife: nil) }
 
             let view = View(
-                snapshot: snapshot, wish: wish, policy: policy,
-                assessment: Assessment(snapshot, wish: wish, policy: policy, now: snapshot.now + elapsed), ended: ended)
+                snapshot: snapshot, wish: wish,
+                assessment: Assessment(snapshot, wish: wish, now: snapshot.now + elapsed), ended: ended)
+            if isFirst { noteEarlyReport(id, view) }
             switch view.next {
-            case .say(let decision): return decision
-            case .wait(let time): return wait(time, waiting, deadline: deadline, view)
+            case .say(let decision):
+                if isFirst, wish != .upkeep { noteUse(id, decision, view) }
+                return decision
+            case .wait(let time): return wait(time, waiting, deadline: deadline)
             case .refresh(let reason):
-                guard let timeout = upstreamTimeout(policy, deadline: deadline) else {
+                guard let timeout = upstreamTimeout(snapshot.policy, deadline: deadline) else {
                     return view.fallback ?? .refuse(.busy(retryAfter: .seconds(1)))
                 }
-                ended = refresher.refresh(
-                    id, snapshot: snapshot, assessment: view.assessment, reason: reason, policy: policy,
-                    timeout: timeout)
+                switch flights.board(id) {
+                case .passenger(let flight):
+                    if let answer = view.atOnce { return answer }
+                    var waiting = waiting
+                    waiting.flight = flight
+                    return wait(Broker.longestPoll, waiting, deadline: deadline)
+                case .full: return view.fallback ?? wait(Broker.longestPoll, waiting, deadline: deadline)
+                case .pilot(let flight):
+                    let result = refresher.refresh(
+                        id, snapshot: snapshot, assessment: view.assessment, reason: reason,
+                        isUse: wish != .upkeep, timeout: timeout)
+                    flights.land(id, flight, result)
+                    if case .crowded = result {
+                        return view.fallback ?? wait(Broker.longestPoll, waiting, deadline: deadline)
+                    }
+                    ended = result
+                }
             }
         }
         return .refuse(.busy(retryAfter: .seconds(1)))
@@ -85,10 +114,10 @@ package final class Broker {
     private func upstreamTimeout(_ policy: Policy, deadline: Moment?) -> Duration? {
         guard let deadline else { return policy.timeout }
         let left = clock.now().timeLeft(until: deadline) - .milliseconds(500)
-        return left < .seconds(1) ? nil : min(policy.timeout, left)
+        return left < min(.seconds(1), policy.timeout) ? nil : min(policy.timeout, left)
     }
 
-    private func wait(_ time: Duration, _ patience: Patience, deadline: Moment?, _ view: View) -> Decision {
+    private func wait(_ time: Duration, _ patience: Patience, deadline: Moment?) -> Decision {
         let now = clock.now()
         let limit = deadline ?? patience.since + Broker.longestWait
         // Look again at 50, 100, 200 ms, so that whoever waits learns soon that the holder is done.
@@ -101,6 +130,29 @@ package final class Broker {
         patience.attempts += 1
         return .wait(delay: delay, patience: patience)
     }
+
+    // MARK: Notes
+
+    /// Keeps the schedule informed that somebody asks, by one statement in an eighth of the time after which a secret is idle.
+    private func noteUse(_ id: SecretID, _ decision: Decision, _ view: View) {
+        guard case .answer(let answer) = decision, answer.source == .database, view.snapshot.policy.isScheduled,
+            view.snapshot.hasUpstream, answer.expiresAt != nil
+        else { return }
+        let usedAt = view.snapshot.row.usedAt
+        if let usedAt, view.assessment.now - usedAt < view.snapshot.policy.idleAfter / 8 { return }
+        // The answer stands whether or not this is written.
+        _ = try? store.noteUse(id, seen: usedAt)
+    }
+
+    /// A token that is bad when it has hardly been minted was ended by somebody who asks the provider past this service.
+    private func noteEarlyReport(_ id: SecretID, _ view: View) {
+        let row = view.snapshot.row
+        let young = max(view.snapshot.policy.gap, .seconds(60))
+        guard view.isReporterOfThis, row.earlyGeneration != row.generation, let mintedAt = row.mintedAt,
+            view.assessment.now - mintedAt < young
+        else { return }
+        _ = try? store.noteEarlyReport(id, generation: row.generation)
+    }
 }
 
 extension Broker {
@@ -108,7 +160,6 @@ extension Broker {
     fileprivate struct View {
         let snapshot: Snapshot
         let wish: Wish
-        let policy: Policy
         let assessment: Assessment
         let ended: Refresher.Ended?
 
@@ -120,7 +171,7 @@ extension Broker {
 
         private var row: TokenRow { snapshot.row }
 
-        private var isReporterOfThis: Bool {
+        var isReporterOfThis: Bool {
             if case .replacement(let reported) = wish { return reported == row.token?.reveal() }
             return false
         }
@@ -128,12 +179,19 @@ extension Broker {
         private func answer(isStale: Bool = false, isSuppressed: Bool = false) -> Decision? {
             let source: Answer.Source = if case .minted = ended { .upstream } else { .database }
             return Answer(
-                row, assessment, policy: policy, source: source, isStale: isStale, isSuppressed: isSuppressed
+                row, assessment, policy: snapshot.policy, source: source, isStale: isStale, isSuppressed: isSuppressed
             ).map(Decision.answer)
         }
 
         /// The stored token where nothing better can be had, unless it is the one that was reported.
         var fallback: Decision? { isReporterOfThis ? nil : answer(isStale: true) }
+
+        /// The stored token for whoever need not wait for another's routine refresh.
+        var atOnce: Decision? {
+            let isRoutine = assessment.due == nil || assessment.due == .soft
+            let isForced = wish == .flush || isReporterOfThis || row.reason == .report
+            return isRoutine && !isForced ? answer() : nil
+        }
 
         var next: Next {
             switch ended {
@@ -141,13 +199,12 @@ extension Broker {
             case .minted: if let settled = afterMint { return .say(settled) }
             case .secretGone: return .say(.refuse(.unknownSecret))
             case .storeFailed(let refusal): return .say(fallback ?? .refuse(refusal))
-            case .overtaken, nil: break
+            case .overtaken, .crowded, nil: break
             }
             guard snapshot.hasUpstream else { return .say(answer() ?? .refuse(.noUpstream)) }
 
             if assessment.isActive {
-                let isRoutine = assessment.due == nil || assessment.due == .soft
-                if assessment.isAlive, isRoutine, row.reason != .report, let answer = answer() { return .say(answer) }
+                if let answer = atOnce { return .say(answer) }
                 return .wait((row.leaseUntil ?? assessment.now) - assessment.now)
             }
             guard let due = assessment.due else { return .say(answer() ?? .refuse(.storeBroken("token"))) }
@@ -155,15 +212,20 @@ extension Broker {
 
             let untilMint = assessment.mayMintAt - assessment.now
             if assessment.isAlive {
-                if isReporterOfThis { return .say(.refuse(pausedFailure ?? .held(retryAfter: untilMint))) }
-                let isStale = due == .version || (due != .flush && pausedFailure != nil)
+                if isReporterOfThis { return .say(.refuse(heldBack(untilMint))) }
+                let isStale = due == .version || (due != .flush && (pausedFailure != nil || assessment.isSpent))
                 if let answer = answer(isStale: isStale, isSuppressed: wish == .flush) { return .say(answer) }
             }
             if let pausedFailure, row.retryClass != .transient || untilMint >= Broker.worthWaiting {
                 return .say(.refuse(pausedFailure))
             }
             if untilMint < Broker.worthWaiting { return .wait(untilMint) }
-            return .say(.refuse(.held(retryAfter: untilMint)))
+            return .say(.refuse(heldBack(untilMint)))
+        }
+
+        private func heldBack(_ untilMint: Duration) -> Refusal {
+            if let pausedFailure { return pausedFailure }
+            return assessment.isSpent ? .spent(retryAfter: untilMint) : .held(retryAfter: untilMint)
         }
 
         /// What the caller that paid for a mint gets; nil where the row has moved on since.

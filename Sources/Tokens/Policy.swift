@@ -1,74 +1,171 @@
-/// What a provider's rules allow, and the constants of the refresh protocol.
+package import Clocks
+
+/// What a provider's rules allow, and the constants of the refresh protocol; `docs/token-lifetime.md` describes the JSON.
 package struct Policy: Sendable, Equatable {
-    /// How long the previous token lives on after a mint; nil where a mint kills nothing.
+    package var providerClass: ProviderClass
+    /// How long the previous token lives on after a mint that ends it; nil where no mint does.
     package var overlap: Duration?
+    /// The last part of a token's life, in which the provider gives a new one; nil where it does so at any time.
+    package var renewWindow: Duration?
     /// Least time from one commit to the next mint while the replaced token may be held.
     package var gap: Duration
+
     /// Total time of one upstream call.
     package var timeout: Duration
     /// Longest time after `timeout` in which the provider may still act on a request.
     package var grace: Duration
     /// Length of a lease: `timeout` and `grace` must be left of it at the look, the rest goes to connecting.
     package var lease: Duration
+    /// Longest time an answer may be under way and still be used.
+    package var patience: Duration
+    /// Upstream calls of the realm at one time, over all instances; nil for no limit.
+    package var concurrency: Int?
 
-    package init(
-        overlap: Duration? = .seconds(300), gap: Duration = .seconds(120), timeout: Duration = .seconds(5),
-        grace: Duration = .seconds(2), lease: Duration = .seconds(10)
-    ) {
-        self.overlap = overlap
-        self.gap = gap
-        self.timeout = timeout
-        self.grace = grace
-        self.lease = lease
+    /// Forced mints a day, by flush and report together, for each secret.
+    package var flushBudget: Int64
+    /// Calls a day that the provider allows for each secret; nil for no limit.
+    package var quota: Int64?
+    /// When the provider's day begins, east of UTC.
+    package var dayOffset: Duration
+
+    /// Bounds for the life that the provider grants.
+    package var minimumLife: Duration?
+    package var maximumLife: Duration?
+
+    /// Whether the schedule refreshes what turns soft.
+    package var isScheduled: Bool
+    /// Where nobody has asked for that long, the schedule lets the token lapse.
+    package var idleAfter: Duration
+    /// Who is told of every new generation and of every refresh that failed.
+    package var noticeURL: String?
+
+    /// The defaults of a class.
+    package init(_ providerClass: ProviderClass = .killsPrevious) {
+        self.providerClass = providerClass
+        switch providerClass {
+        case .killsPrevious, .unspecified:
+            overlap = .seconds(300)
+            gap = .seconds(120)
+        case .sameUntilWindow:
+            overlap = .seconds(300)
+            renewWindow = .seconds(300)
+            gap = .seconds(120)
+        case .sameWhileValid:
+            renewWindow = Policy.deadLimit
+            gap = .zero
+        case .extends, .independent, .singleUse: gap = .zero
+        }
+        timeout = .seconds(5)
+        grace = .seconds(2)
+        lease = .seconds(10)
+        patience = .seconds(10)
+        flushBudget = 20
+        dayOffset = .seconds(8 * 3_600)
+        isScheduled = true
+        idleAfter = .seconds(7 * 86_400)
     }
 
     /// Where nothing is declared: a mint kills the token before after 300 s, the safest guess.
     package static let undeclared = Policy()
 
-    /// Patience: the longest time an answer may be under way and still be used.
-    package static let patience = Duration.seconds(10)
     /// Less than this left is dead.
     package static let deadLimit = Duration.seconds(2)
+}
+
+extension Policy {
+    /// How long the stored token lives on after a mint for this reason; nil where such a mint does not end it.
+    package func overlap(after reason: RefreshReason?) -> Duration? {
+        switch providerClass {
+        case .sameUntilWindow: reason?.isForced == true ? overlap : nil
+        default: overlap
+        }
+    }
 
     /// The largest `max-age`.
     var cap: Duration {
         guard let overlap else { return .seconds(60) }
-        return max(.zero, min(.seconds(60), overlap - Policy.patience, gap - Policy.patience))
+        return max(.zero, min(.seconds(60), overlap - patience, gap - patience))
     }
-}
 
-extension Policy {
     /// A token with no more than this left is refreshed by whoever asks first; the margin scales with the token's life.
     ///
     /// - Parameter life: the whole life that was granted.
-    func softMargin(life: Duration) -> Duration {
-        let hard = min(.seconds(120), max(.seconds(10), life / 50), life / 4)
-        let soft = hard + min(.seconds(900), life / 5)
+    package func softMargin(life: Duration) -> Duration {
+        var soft = hardPart(life: life) + min(.seconds(900), life / 5)
+        if let renewWindow { soft = min(soft, renewWindow) }
         // A routine refresh must cut nobody's `expires_in` short.
-        return overlap.map { min(soft, $0) } ?? soft
+        if let overlap = overlap(after: .soft) { soft = min(soft, overlap) }
+        return soft
     }
+
+    /// A token with no more than this left is refreshed before the answer, and served if that fails.
+    package func hardMargin(life: Duration) -> Duration {
+        min(hardPart(life: life), softMargin(life: life))
+    }
+
+    private func hardPart(life: Duration) -> Duration {
+        min(.seconds(120), max(.seconds(10), life / 50), life / 4)
+    }
+
+    /// The margin at which a caller that wants `minimumLife` makes a token due.
+    ///
+    /// Where a mint kills, one caller's wish must not bring forward what ends the token of others; where the provider gives
+    /// a new token only late, asking earlier is in vain. Half the granted life is the most that can be wished for, so that
+    /// wishes at most double the number of calls.
+    func softMargin(life: Duration, wishing minimumLife: Duration?) -> Duration {
+        let soft = softMargin(life: life)
+        guard let minimumLife, overlap(after: .soft) == nil else { return soft }
+        var bound = life / 2
+        if let renewWindow { bound = min(bound, renewWindow) }
+        return max(soft, min(minimumLife, bound))
+    }
+
+    /// The life to believe in when the provider grants `life`.
+    func granted(_ life: Duration?) -> Duration? {
+        guard var life = life ?? maximumLife else { return nil }
+        if let minimumLife { life = max(life, minimumLife) }
+        if let maximumLife { life = min(life, maximumLife) }
+        return life
+    }
+
+    /// The number of the provider's day at an instant.
+    package func day(at now: Timestamp) -> Int64 {
+        let shifted = (now + dayOffset).milliseconds
+        return shifted >= 0 ? shifted / 86_400_000 : (shifted - 86_399_999) / 86_400_000
+    }
+
+    /// The provider's next midnight.
+    package func midnight(after now: Timestamp) -> Timestamp {
+        Timestamp(milliseconds: (day(at: now) + 1) * 86_400_000) - dayOffset
+    }
+
+    /// Calls that routine refreshes shall still find, however many are forced.
+    var quotaReserve: Int64 { (quota ?? 0) / 4 }
 }
 
-/// How long nobody tries again after a failure.
-package enum Backoff {
-    /// After `fails` failures of this class in a row, the new one included.
-    package static func pause(_ failure: UpstreamFailure, fails: Int64) -> Duration {
-        let asked = failure.retryAfter.map { min(max($0, .seconds(1)), .seconds(3_600)) }
-        switch failure.failureClass {
-        case .configuration: return doubled(.seconds(60), fails, atMost: .seconds(900))
-        case .address: return asked ?? .seconds(60)
-        case .quota: return asked ?? .seconds(60)
-        case .transient: return asked ?? doubled(.seconds(1), fails, atMost: .seconds(60))
-        }
+extension Policy {
+    /// When the schedule refreshes a token; nil for one that it leaves alone.
+    ///
+    /// Where a mint kills, not before the token turns soft, so that nobody's `expires_in` is cut short; else one tick earlier. The
+    /// jitter spreads tokens that were made together over a tenth of the soft margin, and is the same for a secret every time.
+    package func scheduleAt(_ id: SecretID, expiresAt: Timestamp?, life: Duration?) -> Timestamp? {
+        guard isScheduled, let expiresAt, let life else { return nil }
+        let soft = softMargin(life: life)
+        let lookahead = overlap(after: .soft) == nil && renewWindow == nil ? min(Policy.tick, soft) : .zero
+        let jitter = Duration.milliseconds(Int64(id.spread % UInt64(max(1, (soft / 10).wholeMilliseconds))))
+        return expiresAt - soft - lookahead + jitter
     }
 
-    /// What is added to a lease that ran out, from the second in a row on.
-    static func afterLostLeases(_ fails: Int64) -> Duration {
-        fails < 1 ? .zero : doubled(.seconds(1), fails, atMost: .seconds(60))
-    }
+    /// How often the schedule comes round.
+    package static let tick = Duration.seconds(60)
+}
 
-    private static func doubled(_ first: Duration, _ fails: Int64, atMost limit: Duration) -> Duration {
-        let exponent = min(max(fails - 1, 0), 16)
-        return min(first * (1 << exponent), limit)
+extension SecretID {
+    /// A number that is the same on every instance and in every build: 64-bit FNV-1a over realm, NUL and key.
+    fileprivate var spread: UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in [realm.utf8, "\0".utf8, key.utf8].joined() { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+        // The low bits of FNV mix poorly for short names.
+        return hash ^ (hash >> 32)
     }
 }

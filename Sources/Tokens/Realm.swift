@@ -1,4 +1,5 @@
 package import Clocks
+package import Log
 
 /// A provider as data.
 package struct Realm: Sendable, Equatable {
@@ -9,18 +10,21 @@ package struct Realm: Sendable, Equatable {
     package var comment: String
     /// The policy as JSON text, unchanged since it was given; nil where there is none.
     package var policy: String?
+    /// Whether notices can be signed; the key itself never comes out.
+    package var hasNoticeKey: Bool
     package var createdAt: Timestamp
     package var updatedAt: Timestamp
 
     package init(
-        id: String, config: String?, logicCode: String, comment: String, policy: String?, createdAt: Timestamp,
-        updatedAt: Timestamp
+        id: String, config: String?, logicCode: String, comment: String, policy: String?, hasNoticeKey: Bool = false,
+        createdAt: Timestamp, updatedAt: Timestamp
     ) {
         self.id = id
         self.config = config
         self.logicCode = logicCode
         self.comment = comment
         self.policy = policy
+        self.hasNoticeKey = hasNoticeKey
         self.createdAt = createdAt
         self.updatedAt = updatedAt
     }
@@ -39,15 +43,21 @@ package struct RealmChange: Sendable {
     package var logicCode: Change<String>
     package var comment: Change<String>
     package var policy: Change<String>
+    /// Signs notices; the column that holds it is never read by anything but their delivery.
+    package var noticeKey: Change<Redacted<String>>
+    /// No token that was minted before this write is served any more.
+    package var discardsTokens: Bool
 
     package init(
         config: Change<String> = .keep, logicCode: Change<String> = .keep, comment: Change<String> = .keep,
-        policy: Change<String> = .keep
+        policy: Change<String> = .keep, noticeKey: Change<Redacted<String>> = .keep, discardsTokens: Bool = false
     ) {
         self.config = config
         self.logicCode = logicCode
         self.comment = comment
         self.policy = policy
+        self.noticeKey = noticeKey
+        self.discardsTokens = discardsTokens
     }
 }
 

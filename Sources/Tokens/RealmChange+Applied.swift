@@ -6,7 +6,21 @@ extension RealmChange {
         realm.logicCode = logicCode.applied(to: realm.logicCode, cleared: "")
         realm.comment = comment.applied(to: realm.comment, cleared: "")
         realm.policy = policy.applied(to: realm.policy, cleared: nil)
+        switch noticeKey {
+        case .keep: break
+        case .clear: realm.hasNoticeKey = false
+        case .set: realm.hasNoticeKey = true
+        }
         return realm
+    }
+}
+
+extension RealmChange {
+    /// Whether it does something whatever the realm says now: a key that is set may be another than the one stored.
+    package var alwaysWrites: Bool {
+        if discardsTokens { return true }
+        if case .set = noticeKey { return true }
+        return false
     }
 }
 
@@ -32,6 +46,7 @@ extension Realm {
     /// Whether both say the same, byte by byte, whenever they were written.
     package func isSame(as other: Realm) -> Bool {
         hasSameRecipe(as: other) && isSameText(comment, other.comment) && isSameText(policy, other.policy)
+            && hasNoticeKey == other.hasNoticeKey
     }
 
     /// Whether both make the same request; otherwise a token of the one is not a token of the other.

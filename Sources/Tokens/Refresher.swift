@@ -4,15 +4,25 @@ internal import Log
 /// Takes the lease, looks, calls the provider, commits or releases: the writing half of the refresh protocol.
 final class Refresher {
     /// How a refresh ended.
-    enum Ended {
+    enum Ended: Sendable {
         /// The provider's token is stored.
         case minted
         /// The call failed, or its token could not be stored.
         case failed(UpstreamFailure)
         /// Somebody else was faster, or the world changed before anything was sent: read again.
         case overtaken
+        /// The realm's places for upstream calls are all taken.
+        case crowded
         case secretGone
         case storeFailed(Refusal)
+
+        /// What it means for those who waited for it in the same process: a failure is theirs too, all else is in the row.
+        var shared: Ended? {
+            switch self {
+            case .failed, .storeFailed, .secretGone: self
+            case .minted, .overtaken, .crowded: nil
+            }
+        }
     }
 
     private let store: any TokenStore
@@ -28,16 +38,22 @@ final class Refresher {
     }
 
     func refresh(
-        _ id: SecretID, snapshot: Snapshot, assessment: Assessment, reason: RefreshReason, policy: Policy,
+        _ id: SecretID, snapshot: Snapshot, assessment: Assessment, reason: RefreshReason, isUse: Bool,
         timeout: Duration
     ) -> Ended {
-        let holder = randomHolder()
+        let call = Call(
+            id: id, fence: snapshot.row.fence + 1, generation: snapshot.row.generation, holder: randomHolder(),
+            reason: reason, fails: snapshot.row.fails, policy: snapshot.policy, timeout: timeout)
         do {
-            guard try take(id, snapshot, assessment, reason, policy, holder) else { return .overtaken }
-            let call = Call(
-                id: id, fence: snapshot.row.fence + 1, holder: holder, fails: snapshot.row.fails, policy: policy,
-                timeout: timeout)
-            return try perform(call)
+            guard let limit = call.policy.concurrency else {
+                return try refresh(call, snapshot, assessment, isUse: isUse)
+            }
+            let place = try store.enter(id.realm, limit: limit, holder: call.holder, length: call.policy.lease)
+            guard let place else { return .crowded }
+            let ended = try refresh(call, snapshot, assessment, isUse: isUse)
+            // A place that cannot be given back is free again when the lease would have ended.
+            try? store.leave(id.realm, place: place, holder: call.holder)
+            return ended
         } catch .broken(let what) {
             return .storeFailed(.storeBroken(what))
         } catch {
@@ -45,14 +61,29 @@ final class Refresher {
         }
     }
 
+    private func refresh(
+        _ call: Call, _ snapshot: Snapshot, _ assessment: Assessment, isUse: Bool
+    ) throws(StoreError) -> Ended {
+        try take(call, snapshot, assessment, isUse: isUse) ? try perform(call) : .overtaken
+    }
+
     /// What stays the same from the take on.
     private struct Call {
         let id: SecretID
         let fence: Int64
+        let generation: Int64
         let holder: String
+        let reason: RefreshReason
         let fails: Int64
         let policy: Policy
         let timeout: Duration
+
+        /// How long the stored token lives on after this mint; nil where the mint does not end it.
+        var overlap: Duration? { policy.overlap(after: reason) }
+
+        func notice(_ event: Notice.Event, generation: Int64, _ failure: UpstreamFailure? = nil) -> Notice? {
+            policy.noticeURL == nil ? nil : Notice(event, generation: generation, failure: failure)
+        }
     }
 
     /// What the look saw, right before the request was sent.
@@ -66,22 +97,22 @@ final class Refresher {
     // MARK: Take
 
     private func take(
-        _ id: SecretID, _ snapshot: Snapshot, _ assessment: Assessment, _ reason: RefreshReason, _ policy: Policy,
-        _ holder: String
+        _ call: Call, _ snapshot: Snapshot, _ assessment: Assessment, isUse: Bool
     ) throws(StoreError) -> Bool {
         let row = snapshot.row
         let hasLostLease = row.leaseUntil != nil
+        let isNewDoubt = hasLostLease && call.policy.overlap(after: row.reason) != nil
         let request = LeaseRequest(
             fence: row.fence, generation: row.generation, marks: row.marks,
-            doubts: hasLostLease && policy.overlap != nil ? row.doubts + 1 : row.doubts,
-            diesAt: hasLostLease && policy.overlap != nil ? assessment.diesAt : row.diesAt,
-            fails: hasLostLease ? row.fails + 1 : row.fails, holder: holder, reason: reason, lease: policy.lease)
+            doubts: isNewDoubt ? row.doubts + 1 : row.doubts, diesAt: isNewDoubt ? assessment.diesAt : row.diesAt,
+            fails: hasLostLease ? row.fails + 1 : row.fails, holder: call.holder, reason: call.reason,
+            lease: call.policy.lease, day: call.policy.day(at: assessment.now), isUse: isUse)
         do throws(StoreError) {
-            return try store.take(id, request)
+            return try store.take(call.id, request)
         } catch .uncertain {
             // The answer was lost, perhaps not the lease.
-            guard case .found(let now) = try store.read(id, clock: clock) else { return false }
-            return now.row.holder == holder
+            guard case .found(let now) = try store.read(call.id, clock: clock) else { return false }
+            return now.row.holder == call.holder
         }
     }
 
@@ -89,43 +120,48 @@ final class Refresher {
 
     private func perform(_ call: Call) throws(StoreError) -> Ended {
         guard let material = try store.material(call.id) else { return .secretGone }
-        var look: Look?
-        var sent: Timestamp?
-        let outcome = upstream.mint(
-            material, timeout: call.timeout,
-            look: {
-                look = self.look(call, version: material.version)
-                return look != nil
-            },
-            sent: { sent = look.map { $0.at + $0.asked.elapsed(to: self.clock.now()) } })
+        var sentCalls: Int64 = 0
+        var lastFailure: UpstreamFailure?
+        while true {
+            var look: Look?
+            var sent: Timestamp?
+            let outcome = upstream.mint(
+                material, forced: call.reason.isForced, timeout: call.timeout,
+                look: {
+                    look = self.look(call, version: material.version)
+                    return look != nil
+                },
+                sent: { sent = look.map { $0.at + $0.asked.elapsed(to: self.clock.now()) } })
+            if look != nil { sentCalls += 1 }
 
-        switch outcome {
-        case .minted(let token, let life):
-            guard let look else { return try releaseUnused(call) }
-            return try commit(
-                call, token: token, life: life, look: look, sent: sent ?? look.at, version: material.version)
-        case .refused(let failure):
-            let pause = LeaseRelease.Pause(
-                length: Backoff.pause(failure, fails: call.fails + 1), failure: failure, version: material.version)
-            _ = try store.release(call.id, LeaseRelease(fence: call.fence, pause: pause))
-            return .failed(failure)
-        case .unusable(let failure):
-            // The call is over, so only a stored token that lives can have been harmed by a mint nobody can read.
-            if let look, look.isAlive, call.policy.overlap != nil { return .failed(failure) }
-            let pause = LeaseRelease.Pause(
-                length: Backoff.pause(failure, fails: call.fails + 1), failure: failure, version: material.version)
-            _ = try store.release(call.id, LeaseRelease(fence: call.fence, pause: pause))
-            return .failed(failure)
-        case .ambiguous(let failure):
-            // The open lease stands for the mint that may have happened, unless the request left after its end.
-            if let look, let sent, let leaseUntil = look.row.leaseUntil,
-                sent + call.timeout + call.policy.grace > leaseUntil
-            {
-                try mark(call, sent: sent)
+            switch outcome {
+            case .minted(let token, let life, let refreshToken):
+                guard let look else { return try stop(call, lastFailure, sentCalls, material.version) }
+                return try commit(
+                    call, token: token, life: life, refreshToken: refreshToken, look: look, sent: sent ?? look.at,
+                    material: material, extraCalls: sentCalls - 1)
+            case .refused(let failure):
+                // Once more, where that may help and nothing has happened; the look decides whether the lease leaves the time.
+                if failure.failureClass == .transient, failure.retryAfter == nil, lastFailure == nil {
+                    lastFailure = failure
+                    continue
+                }
+                return try fail(call, failure, sentCalls, material.version, at: look)
+            case .unusable(let failure):
+                // The call is over, so only a stored token that lives can have been harmed by a mint nobody can read.
+                if let look, look.isAlive, call.overlap != nil { return try abandon(call, failure, sentCalls) }
+                return try fail(call, failure, sentCalls, material.version, at: look)
+            case .ambiguous(let failure):
+                // The open lease stands for the mint that may have happened, unless the request left after its end.
+                if let look, let sent, let leaseUntil = look.row.leaseUntil,
+                    sent + call.timeout + call.policy.grace > leaseUntil
+                {
+                    try mark(call, sent: sent)
+                }
+                return try abandon(call, failure, sentCalls)
+            case .stopped:
+                return try stop(call, lastFailure, sentCalls, material.version)
             }
-            return .failed(failure)
-        case .stopped:
-            return try releaseUnused(call)
         }
     }
 
@@ -142,30 +178,65 @@ final class Refresher {
                 let leaseUntil = row.leaseUntil,
                 leaseUntil - (snapshot.now + elapsed) >= call.timeout + call.policy.grace
             else { return nil }
-            let assessment = Assessment(
-                snapshot, wish: .token(minimumLife: nil), policy: call.policy, now: snapshot.now + elapsed)
+            let assessment = Assessment(snapshot, wish: .token(minimumLife: nil), now: snapshot.now + elapsed)
             return Look(row: row, at: snapshot.now, asked: snapshot.asked, isAlive: assessment.isAlive)
         }
         return nil
     }
 
-    private func releaseUnused(_ call: Call) throws(StoreError) -> Ended {
-        _ = try store.release(call.id, LeaseRelease(fence: call.fence, pause: nil))
+    // MARK: Release
+
+    /// The provider said no, or cannot have heard: nobody tries again for a while.
+    private func fail(
+        _ call: Call, _ failure: UpstreamFailure, _ sentCalls: Int64, _ version: Version, at look: Look?
+    ) throws(StoreError) -> Ended {
+        let now = look.map { $0.at + $0.asked.elapsed(to: clock.now()) } ?? clock.now().wall
+        let length = Backoff.pause(failure, fails: call.fails + 1, policy: call.policy, now: now)
+        let release = LeaseRelease(
+            fence: call.fence, pause: .init(length: length, failure: failure, version: version),
+            extraCalls: sentCalls - 1, notice: call.notice(.failure, generation: call.generation, failure))
+        _ = try store.release(call.id, release)
+        return .failed(failure)
+    }
+
+    /// The look said no: the lease is given back, with the failure of the call before if there was one.
+    private func stop(
+        _ call: Call, _ failure: UpstreamFailure?, _ sentCalls: Int64, _ version: Version
+    ) throws(StoreError) -> Ended {
+        if let failure { return try fail(call, failure, sentCalls, version, at: nil) }
+        _ = try store.release(call.id, LeaseRelease(fence: call.fence, pause: nil, extraCalls: -1))
         return .overtaken
+    }
+
+    /// Nobody knows what the provider did: the lease runs out by itself.
+    private func abandon(_ call: Call, _ failure: UpstreamFailure, _ sentCalls: Int64) throws(StoreError) -> Ended {
+        if let notice = call.notice(.failure, generation: call.generation, failure) {
+            try store.post(notice, of: call.id)
+        }
+        return .failed(failure)
     }
 
     // MARK: Commit
 
     private func commit(
-        _ call: Call, token: Redacted<String>, life: Duration?, look: Look, sent: Timestamp, version: Version
+        _ call: Call, token: Redacted<String>, life: Duration?, refreshToken: Redacted<String>?, look: Look,
+        sent: Timestamp, material: Material, extraCalls: Int64
     ) throws(StoreError) -> Ended {
+        let policy = call.policy
+        let life = policy.granted(life)
         let expiresAt = life.map { look.at + $0 }
         let isSameToken = look.row.token == token
+        let generation = look.row.generation + (isSameToken ? 0 : 1)
         let record = MintRecord(
             fence: call.fence, generation: look.row.generation, token: token, expiresAt: expiresAt, look: look.at,
-            version: version, marksAtLook: look.row.marks, gap: call.policy.overlap == nil ? .zero : call.policy.gap,
-            overlap: call.policy.overlap,
-            sameTokenNextMintAt: isSameToken ? nextMint(ofSameToken: expiresAt, call, look) : nil)
+            version: material.version, marksAtLook: look.row.marks, gap: policy.overlap == nil ? .zero : policy.gap,
+            overlap: policy.overlap,
+            sameTokenNextMintAt: isSameToken ? nextMint(ofSameToken: expiresAt, policy, look) : nil,
+            refreshToken: refreshToken.map {
+                RotatedRefreshToken(value: $0, descendsFrom: material.refreshVersion)
+            },
+            dueAt: policy.scheduleAt(call.id, expiresAt: expiresAt, life: life), extraCalls: extraCalls,
+            notice: isSameToken ? nil : call.notice(.token, generation: generation))
         var lastError: StoreError?
         for _ in 0..<3 {
             do throws(StoreError) {
@@ -189,18 +260,17 @@ final class Refresher {
         return .overtaken
     }
 
-    /// When the provider may give a new token in place of the one that it gave again: not before the last part of its life.
-    private func nextMint(ofSameToken expiresAt: Timestamp?, _ call: Call, _ look: Look) -> Timestamp {
-        let pause = max(call.policy.gap, .seconds(60))
-        guard let expiresAt else { return look.at + pause }
-        return min(expiresAt, look.at + pause)
+    /// When to ask again after the provider gave the stored token once more: soon enough to meet a new one, never at once.
+    private func nextMint(ofSameToken expiresAt: Timestamp?, _ policy: Policy, _ look: Look) -> Timestamp {
+        let pause = look.at + max(policy.gap, .seconds(60))
+        return expiresAt.map { min($0, pause) } ?? pause
     }
 
     // MARK: Mark
 
     /// Writes down that a mint came late, so that the stored token is known to die of it.
     private func mark(_ call: Call, sent: Timestamp) throws(StoreError) {
-        guard let overlap = call.policy.overlap else { return }
+        guard let overlap = call.overlap else { return }
         let mintedBefore = sent + call.timeout + call.policy.grace
         for _ in 0..<5 {
             guard case .found(let snapshot) = try store.read(call.id, clock: clock) else { return }

@@ -49,14 +49,21 @@ package struct Material: Sendable {
     /// `config` wins over it.
     package var logicCode: String
     package var credentials: [String: Redacted<String>]
+    /// The newest refresh token that the provider issued; nil where the credential `refresh_token` is still the one to use.
+    package var refreshToken: Redacted<String>?
+    /// The version at which the credential `refresh_token` was written last.
+    package var refreshVersion: Int64
 
     package init(
-        id: SecretID, version: Version, config: String?, logicCode: String, credentials: [String: Redacted<String>]
+        id: SecretID, version: Version, config: String?, logicCode: String, credentials: [String: Redacted<String>],
+        refreshToken: Redacted<String>? = nil, refreshVersion: Int64 = 0
     ) {
         self.id = id
         self.version = version
         self.config = config
         self.logicCode = logicCode
         self.credentials = credentials
+        self.refreshToken = refreshToken
+        self.refreshVersion = refreshVersion
     }
 }

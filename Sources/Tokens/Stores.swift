@@ -25,10 +25,26 @@ package protocol TokenStore: AnyObject {
     func commit(_ id: SecretID, _ mint: MintRecord) throws(StoreError) -> Bool
     func release(_ id: SecretID, _ release: LeaseRelease) throws(StoreError) -> Bool
     func mark(_ id: SecretID, _ mark: LateMintMark) throws(StoreError) -> Bool
+
+    /// Stores a notice that no other statement of the protocol carries.
+    func post(_ notice: Notice, of id: SecretID) throws(StoreError)
+
+    /// `SET used_at = now WHERE used_at IS NULL OR used_at = :seen`: false when another instance has noted it.
+    func noteUse(_ id: SecretID, seen: Timestamp?) throws(StoreError) -> Bool
+    /// Counts one report of a token that had hardly been minted, once for each generation.
+    func noteEarlyReport(_ id: SecretID, generation: Int64) throws(StoreError) -> Bool
+
+    /// Gives one of the realm's `limit` places for upstream calls to `holder`; nil when all are taken.
+    ///
+    /// A place whose holder was lost is free again after `length`.
+    func enter(_ realm: String, limit: Int, holder: String, length: Duration) throws(StoreError) -> Int?
+    func leave(_ realm: String, place: Int, holder: String) throws(StoreError)
 }
 
 /// `SET doubts, dies_at, fails, fence = fence + 1, holder, reason, taken_at = now, lease_until = now + lease
 /// WHERE fence, generation, marks are as read AND (lease_until IS NULL OR lease_until <= now)`.
+///
+/// The same statement counts the call in the ledger, and notes that a caller asked.
 package struct LeaseRequest: Sendable {
     package var fence: Int64
     package var generation: Int64
@@ -39,10 +55,14 @@ package struct LeaseRequest: Sendable {
     package var holder: String
     package var reason: RefreshReason
     package var lease: Duration
+    /// The provider's day, for the ledger.
+    package var day: Int64
+    /// A caller asked, not the schedule.
+    package var isUse: Bool
 
     package init(
         fence: Int64, generation: Int64, marks: Int64, doubts: Int64, diesAt: Timestamp?, fails: Int64, holder: String,
-        reason: RefreshReason, lease: Duration
+        reason: RefreshReason, lease: Duration, day: Int64, isUse: Bool
     ) {
         self.fence = fence
         self.generation = generation
@@ -53,6 +73,8 @@ package struct LeaseRequest: Sendable {
         self.holder = holder
         self.reason = reason
         self.lease = lease
+        self.day = day
+        self.isUse = isUse
     }
 }
 
@@ -74,11 +96,21 @@ package struct MintRecord: Sendable {
     package var overlap: Duration?
     /// The provider gave the stored token again: `generation` stays, and `nextMintAt` is this instant.
     package var sameTokenNextMintAt: Timestamp?
+    /// The refresh token that came with the token, and the credential's version it descends from; nil keeps what is stored.
+    package var refreshToken: RotatedRefreshToken?
+    /// When the schedule looks at this token; nil for never.
+    package var dueAt: Timestamp?
+    /// Calls beyond the one that the lease counted.
+    package var extraCalls: Int64
+    /// What to tell the realm's notice URL of it; nil where nobody listens.
+    package var notice: Notice?
 
     package init(
         fence: Int64, generation: Int64, token: Redacted<String>, expiresAt: Timestamp?, look: Timestamp,
         version: Version,
-        marksAtLook: Int64, gap: Duration, overlap: Duration?, sameTokenNextMintAt: Timestamp? = nil
+        marksAtLook: Int64, gap: Duration, overlap: Duration?, sameTokenNextMintAt: Timestamp? = nil,
+        refreshToken: RotatedRefreshToken? = nil, dueAt: Timestamp? = nil, extraCalls: Int64 = 0,
+        notice: Notice? = nil
     ) {
         self.fence = fence
         self.generation = generation
@@ -90,16 +122,57 @@ package struct MintRecord: Sendable {
         self.gap = gap
         self.overlap = overlap
         self.sameTokenNextMintAt = sameTokenNextMintAt
+        self.refreshToken = refreshToken
+        self.dueAt = dueAt
+        self.extraCalls = extraCalls
+        self.notice = notice
+    }
+}
+
+/// A single-use refresh token, stored in the same statement as the token that came with it.
+package struct RotatedRefreshToken: Sendable, Equatable {
+    package var value: Redacted<String>
+    /// `Material.refreshVersion` of the call: an administrator's new refresh token begins another line.
+    package var descendsFrom: Int64
+
+    package init(value: Redacted<String>, descendsFrom: Int64) {
+        self.value = value
+        self.descendsFrom = descendsFrom
+    }
+}
+
+/// What a realm's notice URL is told: a new generation, or a refresh that failed.
+///
+/// It is stored with what it tells of, and sent by the schedule.
+package struct Notice: Sendable, Equatable {
+    package enum Event: String, Sendable {
+        case token, failure
+    }
+
+    package var event: Event
+    /// The generation that is stored from now on, or that a failure left as it was.
+    package var generation: Int64
+    /// The failure in words; nil for a token.
+    package var failure: UpstreamFailure?
+
+    package init(_ event: Event, generation: Int64, failure: UpstreamFailure? = nil) {
+        self.event = event
+        self.generation = generation
+        self.failure = failure
     }
 }
 
 /// `SET holder, reason, taken_at, lease_until = NULL, retry_at = now + pause, retry_class, retry_for, failure, fails = fails + 1
 /// WHERE fence = :f AND lease_until IS NOT NULL`.
 ///
-/// Without a pause (the holder stopped itself before sending) everything but the lease stays.
+/// Without a pause (the holder stopped itself before sending) everything but the lease stays, and the ledger gets its call back.
 package struct LeaseRelease: Sendable {
     package var fence: Int64
     package var pause: Pause?
+    /// Calls beyond the one that the lease counted; −1 where not even that was sent.
+    package var extraCalls: Int64
+    /// What to tell the realm's notice URL of it; nil where nobody listens.
+    package var notice: Notice?
 
     /// A failure, and how long nobody shall try again with the version that failed.
     package struct Pause: Sendable {
@@ -114,9 +187,11 @@ package struct LeaseRelease: Sendable {
         }
     }
 
-    package init(fence: Int64, pause: Pause?) {
+    package init(fence: Int64, pause: Pause?, extraCalls: Int64 = 0, notice: Notice? = nil) {
         self.fence = fence
         self.pause = pause
+        self.extraCalls = extraCalls
+        self.notice = notice
     }
 }
 
@@ -155,14 +230,51 @@ package protocol SecretStore: AnyObject {
     func secrets(_ page: Page, realm: String?) throws(StoreError) -> Listing<Secret>
     func secret(_ id: SecretID) throws(StoreError) -> Secret?
     /// Creates or updates; nil when the realm is unknown. What is not named stays, `.clear` removes a credential.
-    /// A change of any credential makes a new version.
-    func write(_ id: SecretID, _ changes: [String: Change<Redacted<String>>]) throws(StoreError) -> Secret?
+    /// A change of any credential makes a new version; `discardsToken` makes one too, and ends what was minted for those before.
+    func write(
+        _ id: SecretID, _ changes: [String: Change<Redacted<String>>], discardsToken: Bool
+    ) throws(StoreError) -> Secret?
+    /// Stores a token that an administrator brings; nil where the secret is unknown.
+    func placeToken(_ id: SecretID, _ token: PlacedToken) throws(StoreError) -> TokenPlacement?
     /// False when there was none.
     func deleteSecret(_ id: SecretID) throws(StoreError) -> Bool
+}
+
+/// A token that nobody fetched.
+package struct PlacedToken: Sendable {
+    /// When it dies.
+    package enum Expiry: Sendable, Equatable {
+        case never
+        /// From now on, by the database's clock.
+        case after(Duration)
+        case at(Timestamp)
+    }
+
+    package var token: Redacted<String>
+    package var expiry: Expiry
+
+    package init(token: Redacted<String>, expiry: Expiry) {
+        self.token = token
+        self.expiry = expiry
+    }
+}
+
+package enum TokenPlacement: Sendable, Equatable {
+    case placed
+    /// The realm fetches its tokens itself.
+    case hasUpstream
 }
 
 /// Whether the store can serve, for `/readyz`.
 package protocol StoreProbe: AnyObject {
     /// The database's clock, and whether every migration that this build needs has been run.
     func probe() throws(StoreError) -> (now: Timestamp, isMigrated: Bool)
+}
+
+extension SecretStore {
+    package func write(
+        _ id: SecretID, _ changes: [String: Change<Redacted<String>>]
+    ) throws(StoreError) -> Secret? {
+        try write(id, changes, discardsToken: false)
+    }
 }

@@ -22,10 +22,12 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
     package var address: String?
     /// How long the provider asked to be left alone.
     package var retryAfter: Duration?
+    /// A quota of a whole day is used up: nothing will help before the provider's midnight.
+    package var isDaily: Bool
 
     package init(
         _ kind: Kind, _ failureClass: FailureClass, detail: String, code: String? = nil, message: String? = nil,
-        address: String? = nil, retryAfter: Duration? = nil
+        address: String? = nil, retryAfter: Duration? = nil, isDaily: Bool = false
     ) {
         self.kind = kind
         self.failureClass = failureClass
@@ -34,13 +36,15 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
         self.message = message
         self.address = address
         self.retryAfter = retryAfter
+        self.isDaily = isDaily
     }
 }
 
 /// What became of one call to a provider.
 package enum MintOutcome: Sendable {
-    /// A token, and how long it lives from the moment the request was sent; nil for one without expiry.
-    case minted(Redacted<String>, life: Duration?)
+    /// A token, how long it lives from the moment the request was sent (nil for one without expiry), and the refresh token that
+    /// replaces the one that was used up.
+    case minted(Redacted<String>, life: Duration?, refreshToken: Redacted<String>? = nil)
     /// Certainly no mint: no connection, a refusal, an error body.
     case refused(UpstreamFailure)
     /// A complete answer that cannot be used: a mint may have happened, and nothing is under way any more.
@@ -58,7 +62,10 @@ package protocol Upstream: AnyObject {
     /// Makes one call, or several where the recipe says so; blocks for `timeout` at the most.
     ///
     /// - Parameters:
+    ///   - forced: a new token is wanted even where the provider would give the old one again.
     ///   - look: called when the connection stands and nothing has been sent; false stops the call.
     ///   - sent: called when the request has been handed to the socket.
-    func mint(_ material: Material, timeout: Duration, look: () -> Bool, sent: () -> Void) -> MintOutcome
+    func mint(
+        _ material: Material, forced: Bool, timeout: Duration, look: () -> Bool, sent: () -> Void
+    ) -> MintOutcome
 }

@@ -24,7 +24,7 @@ import Tokens
         let egress = try EgressPolicy(parsing: "127.0.0.1:\(server.port)")
         var sents = 0
         let outcome = RecipeUpstream(client: CurlClient(), egress: egress).mint(
-            material(server.url), timeout: .milliseconds(600), look: look, sent: { sents += 1 })
+            material(server.url), forced: false, timeout: .milliseconds(600), look: look, sent: { sents += 1 })
         return (outcome, sents)
     }
 
@@ -35,7 +35,7 @@ import Tokens
         }
         defer { server.stop() }
         let (outcome, sents) = try mint(server)
-        guard case .minted(let token, let life) = outcome else {
+        guard case .minted(let token, let life, _) = outcome else {
             Issue.record("not minted: \(outcome)")
             return
         }

@@ -79,7 +79,7 @@ import Tokens
             Self.id,
             LeaseRequest(
                 fence: 0, generation: 0, marks: 0, doubts: 0, diesAt: nil, fails: 0, holder: "", reason: .dead,
-                lease: .zero))
+                lease: .zero, day: 0, isUse: true))
         _ = try store.release(Self.id, LeaseRelease(fence: 0, pause: nil))
         #expect(counting.statements.count == 2)
     }

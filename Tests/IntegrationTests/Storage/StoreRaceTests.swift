@@ -28,7 +28,7 @@ import Tokens
             // Taken for no time at all, so that the next round may take it again.
             let request = LeaseRequest(
                 fence: snapshot.row.fence + Int64(round), generation: 0, marks: 0, doubts: 0, diesAt: nil, fails: 0,
-                holder: "h", reason: .dead, lease: .zero)
+                holder: "h", reason: .dead, lease: .zero, day: 0, isUse: true)
             if try store.take(Self.id, request) { wins.withLock { $0[round] += 1 } }
         }
         #expect(wins.withLock { $0 } == [Int](repeating: 1, count: rounds))

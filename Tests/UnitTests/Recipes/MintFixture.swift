@@ -22,7 +22,7 @@ enum MintFixture {
         _ client: ScriptedClient, _ material: Material, allow: String = "", look: () -> Bool = { true }
     ) throws -> MintOutcome {
         let upstream = RecipeUpstream(client: client, egress: try EgressPolicy(parsing: allow), clock: FixedClock())
-        return upstream.mint(material, timeout: .seconds(5), look: look, sent: {})
+        return upstream.mint(material, forced: false, timeout: .seconds(5), look: look, sent: {})
     }
 
     static func recipe(_ rest: String) -> String {
@@ -41,7 +41,7 @@ enum MintFixture {
         init(_ outcome: MintOutcome) {
             self =
                 switch outcome {
-                case .minted(let token, let life): .minted(token.reveal(), life)
+                case .minted(let token, let life, _): .minted(token.reveal(), life)
                 case .refused(let failure): .refused(failure.failureClass, code: failure.code)
                 case .unusable: .unusable
                 case .ambiguous: .ambiguous

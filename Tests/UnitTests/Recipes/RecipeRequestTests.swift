@@ -116,7 +116,8 @@ import Tokens
     @Test func `a call is bounded by what is left of the caller's time`() throws {
         let client = ScriptedClient(200, #"{"access_token":"x"}"#)
         let upstream = RecipeUpstream(client: client, egress: EgressPolicy())
-        _ = upstream.mint(MintFixture.material(MintFixture.recipe("")), timeout: .seconds(1), look: { true }, sent: {})
+        _ = upstream.mint(
+            MintFixture.material(MintFixture.recipe("")), forced: false, timeout: .seconds(1), look: { true }, sent: {})
         #expect(client.limits.map(\.total) == [.seconds(1)])
         #expect(client.limits.map(\.connect) == [.seconds(1)])
     }

@@ -25,9 +25,9 @@ import Tokens
     ) -> Assessment {
         let now = minted + elapsed
         let snapshot = Snapshot(
-            row: row, version: version ?? self.version, hasUpstream: hasUpstream, now: now,
+            row: row, version: version ?? self.version, hasUpstream: hasUpstream, policy: policy, now: now,
             asked: Moment(wall: now, steady: .zero))
-        return Assessment(snapshot, wish: wish, policy: policy, now: now)
+        return Assessment(snapshot, wish: wish, now: now)
     }
 
     @Test func `a token is due when no more than the soft margin is left`() {
@@ -45,7 +45,7 @@ import Tokens
 
     @Test func `where nothing kills the margin is not bound to an overlap`() {
         // H = 120 s, S = 120 + 900 s.
-        let free = Policy(overlap: nil)
+        let free = Policy(.independent)
         #expect(assess(row(), after: .seconds(6_179), policy: free).due == nil)
         #expect(assess(row(), after: .seconds(6_180), policy: free).due == .soft)
     }
@@ -112,7 +112,7 @@ import Tokens
             $0.takenAt = minted + .seconds(1_000)
             $0.leaseUntil = minted + .seconds(1_010)
         }
-        let free = assess(lost, after: .seconds(1_100), policy: Policy(overlap: nil))
+        let free = assess(lost, after: .seconds(1_100), policy: Policy(.independent))
         #expect(!free.isInDoubt)
         #expect(free.diesAt == minted + .seconds(7_200))
     }
@@ -151,6 +151,15 @@ import Tokens
     @Test func `a wish for a longer life mints only where a mint kills nothing`() {
         let wish = Wish.token(minimumLife: .seconds(7_000))
         #expect(assess(row(), after: .seconds(500), wish: wish).due == nil)
-        #expect(assess(row(), after: .seconds(500), wish: wish, policy: Policy(overlap: nil)).due == .soft)
+        // Half the granted life is the most that can be wished for.
+        let free = Policy(.independent)
+        #expect(assess(row(), after: .seconds(3_599), wish: wish, policy: free).due == nil)
+        #expect(assess(row(), after: .seconds(3_600), wish: wish, policy: free).due == .soft)
+        let modest = Wish.token(minimumLife: .seconds(2_000))
+        #expect(assess(row(), after: .seconds(5_199), wish: modest, policy: free).due == nil)
+        #expect(assess(row(), after: .seconds(5_200), wish: modest, policy: free).due == .soft)
+        // Where the provider gives a new token only late, earlier is in vain.
+        #expect(assess(row(), after: .seconds(6_899), wish: modest, policy: Policy(.sameUntilWindow)).due == nil)
+        #expect(assess(row(), after: .seconds(7_100), wish: modest, policy: Policy(.sameWhileValid)).due == nil)
     }
 }

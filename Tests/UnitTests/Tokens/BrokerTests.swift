@@ -52,9 +52,9 @@ import Tokens
         let row = try row()
         let now = clock.now().wall
         let snapshot = Snapshot(
-            row: row, version: row.mintedFor ?? Version(realm: 0, secret: 0), hasUpstream: true, now: now,
-            asked: clock.now())
-        let seen = Assessment(snapshot, wish: .flush, policy: .undeclared, now: now)
+            row: row, version: row.mintedFor ?? Version(realm: 0, secret: 0), hasUpstream: true, policy: .undeclared,
+            now: now, asked: clock.now())
+        let seen = Assessment(snapshot, wish: .flush, now: now)
         let hasLostLease = row.leaseUntil != nil
         let isTaken = try store.take(
             id,
@@ -63,7 +63,7 @@ import Tokens
                 doubts: row.doubts + (hasLostLease ? 1 : 0),
                 diesAt: hasLostLease ? seen.diesAt : row.diesAt, fails: row.fails + (hasLostLease ? 1 : 0),
                 holder: "dead",
-                reason: reason, lease: Policy.undeclared.lease))
+                reason: reason, lease: Policy.undeclared.lease, day: Policy.undeclared.day(at: now), isUse: true))
         try #require(isTaken)
     }
 

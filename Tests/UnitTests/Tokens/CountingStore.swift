@@ -44,6 +44,30 @@ final class CountingStore: TokenStore {
         try run("release") { () throws(StoreError) in try store.release(id, release) }
     }
 
+    func post(_ notice: Notice, of id: SecretID) throws(StoreError) {
+        try run("post") { () throws(StoreError) in try store.post(notice, of: id) }
+    }
+
+    func noteUse(_ id: SecretID, seen: Timestamp?) throws(StoreError) -> Bool {
+        try run("note use") { () throws(StoreError) in try store.noteUse(id, seen: seen) }
+    }
+
+    func noteEarlyReport(_ id: SecretID, generation: Int64) throws(StoreError) -> Bool {
+        try run("note early report") { () throws(StoreError) in
+            try store.noteEarlyReport(id, generation: generation)
+        }
+    }
+
+    func enter(_ realm: String, limit: Int, holder: String, length: Duration) throws(StoreError) -> Int? {
+        try run("enter") { () throws(StoreError) in
+            try store.enter(realm, limit: limit, holder: holder, length: length)
+        }
+    }
+
+    func leave(_ realm: String, place: Int, holder: String) throws(StoreError) {
+        try run("leave") { () throws(StoreError) in try store.leave(realm, place: place, holder: holder) }
+    }
+
     func mark(_ id: SecretID, _ mark: LateMintMark) throws(StoreError) -> Bool {
         try run("mark") { () throws(StoreError) in try store.mark(id, mark) }
     }

@@ -1,0 +1,27 @@
+internal import JSON
+internal import Tokens
+
+/// The policies of the realms that this worker has met, read once for each text.
+struct StoredPolicies {
+    /// More realms than one instance serves at a time; beyond it everything is read anew.
+    private static let limit = 1_000
+
+    private var byText: [String: Policy] = [:]
+
+    mutating func policy(_ text: String?) throws(StoreError) -> Policy {
+        guard let text else { return .undeclared }
+        if let known = byText[text] { return known }
+        let policy: Policy
+        do {
+            policy = try Policy(parsing: try JSON.Value(parsing: text.utf8))
+        } catch let error as PolicyError {
+            // It was checked when it was written: by hand, or by another version.
+            throw .broken("realm.policy cannot be used: \(error.description)")
+        } catch {
+            throw .broken("realm.policy is not JSON")
+        }
+        if byText.count >= Self.limit { byText = [:] }
+        byText[text] = policy
+        return policy
+    }
+}

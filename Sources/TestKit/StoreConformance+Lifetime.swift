@@ -1,0 +1,181 @@
+internal import Clocks
+internal import Log
+internal import Tokens
+
+/// What the rules of a token's life add to the statements of the protocol.
+extension StoreConformance {
+    static let lifetime: [StoreConformance] = [
+        StoreConformance("the ledger counts calls by day, those that were forced, and gives back what was not sent") {
+            store in
+            let fixture = try StoreFixture(store)
+            func call(day: Int64, _ reason: RefreshReason, extra: Int64) throws {
+                var request = try fixture.request()
+                request.day = day
+                request.reason = reason
+                try expect(try store.take(fixture.id, request), "not given")
+                let release = LeaseRelease(fence: request.fence + 1, pause: nil, extraCalls: extra)
+                try expect(try store.release(fixture.id, release), "not released")
+            }
+            try call(day: 5, .dead, extra: 0)
+            try call(day: 5, .flush, extra: 1)
+            try expectEqual(try fixture.row().ledger, Ledger(day: 5, calls: 3, forced: 1))
+            try call(day: 5, .report, extra: -1)
+            try expectEqual(try fixture.row().ledger, Ledger(day: 5, calls: 3, forced: 1))
+            try call(day: 6, .report, extra: 0)
+            try expectEqual(try fixture.row().ledger, Ledger(day: 6, calls: 1, forced: 1))
+            try call(day: 7, .soft, extra: 0)
+            try expectEqual(try fixture.row().ledger, Ledger(day: 7, calls: 1, forced: 0))
+            try fixture.take()
+            var record = try fixture.record("t")
+            record.extraCalls = 1
+            try expect(try store.commit(fixture.id, record), "not stored")
+            try expectEqual(try fixture.row().ledger, Ledger(day: 0, calls: 2, forced: 0))
+        },
+        StoreConformance("use is noted by the lease of a caller, or by one of those who have seen the same") { store in
+            let fixture = try StoreFixture(store)
+            try fixture.take()
+            try expectEqual(try fixture.row().usedAt, nil)
+            try expect(try store.noteUse(fixture.id, seen: nil), "not noted")
+            let first = try require(try fixture.row().usedAt)
+            try expect(try !store.noteUse(fixture.id, seen: nil), "noted twice")
+            try expect(try store.noteUse(fixture.id, seen: first), "not noted again")
+            let other = try StoreFixture(store, key: "other")
+            var request = try other.request()
+            request.isUse = true
+            try expect(try store.take(other.id, request), "not given")
+            try expectEqual(try other.row().usedAt, try other.row().takenAt)
+        },
+        StoreConformance("reports of young tokens count once a generation, and in a row") { store in
+            let fixture = try StoreFixture(store)
+            try fixture.mint("one")
+            try expect(try store.noteEarlyReport(fixture.id, generation: 1), "not noted")
+            try expect(try !store.noteEarlyReport(fixture.id, generation: 1), "noted twice")
+            try expect(try !store.noteEarlyReport(fixture.id, generation: 2), "of another generation")
+            try expectEqual(try fixture.row().earlyReports, 1)
+            try expect(try !fixture.row().isRefreshedElsewhere, "one is no pattern")
+            try fixture.mint("two")
+            try expect(try store.noteEarlyReport(fixture.id, generation: 2), "not noted")
+            try expect(try fixture.row().isRefreshedElsewhere, "two are")
+            try fixture.mint("three")
+            try fixture.mint("four")
+            try expect(try !fixture.row().isRefreshedElsewhere, "two generations lived in peace")
+            try expect(try store.noteEarlyReport(fixture.id, generation: 4), "not noted")
+            try expectEqual(try fixture.row().earlyReports, 1)
+        },
+        StoreConformance("a realm's places are given so many times, and come back by hand or by time") { store in
+            let first = try require(try store.enter("wx", limit: 2, holder: "a", length: .seconds(60)))
+            let second = try require(try store.enter("wx", limit: 2, holder: "b", length: .seconds(60)))
+            try expect(first != second, "one place for two")
+            try expectEqual(try store.enter("wx", limit: 2, holder: "c", length: .seconds(60)), nil)
+            try expect(try store.enter("Wx", limit: 1, holder: "c", length: .seconds(60)) != nil, "another realm")
+            try store.leave("wx", place: first, holder: "b")
+            try expectEqual(try store.enter("wx", limit: 2, holder: "c", length: .seconds(60)), nil)
+            try store.leave("wx", place: first, holder: "a")
+            try expectEqual(try store.enter("wx", limit: 2, holder: "c", length: .zero), first)
+            // Its holder was lost: the time is over.
+            try expectEqual(try store.enter("wx", limit: 2, holder: "d", length: .seconds(60)), first)
+            // A limit that was lowered holds for who comes next.
+            try expectEqual(try store.enter("wx", limit: 1, holder: "e", length: .seconds(60)), nil)
+        },
+        StoreConformance("a realm's policy comes with every reading") { store in
+            let fixture = try StoreFixture(store)
+            try expectEqual(try fixture.snapshot().policy, .undeclared)
+            _ = try store.write("wx", RealmChange(policy: .set("{\"class\":\"B\",\"renew_window\":60.5,\"quota\":10}")))
+            var policy = Policy(.sameUntilWindow)
+            policy.renewWindow = .milliseconds(60_500)
+            policy.quota = 10
+            try expectEqual(try fixture.snapshot().policy, policy)
+            _ = try store.write("wx", RealmChange(policy: .clear))
+            try expectEqual(try fixture.snapshot().policy, .undeclared)
+        },
+        StoreConformance("a write that discards makes a version, and nothing older is valid") { store in
+            let fixture = try StoreFixture(store)
+            try fixture.mint("old")
+            try expect(try !fixture.snapshot().isDiscarded, "discarded by nobody")
+            let before = try fixture.snapshot().version
+            _ = try store.write(fixture.id, [:], discardsToken: true)
+            let snapshot = try fixture.snapshot()
+            try expect(snapshot.version.secret > before.secret, "no new version")
+            try expectEqual(snapshot.validFrom, Version(realm: 0, secret: snapshot.version.secret))
+            try expect(snapshot.isDiscarded, "not discarded")
+            try fixture.mint("new")
+            try expect(try !fixture.snapshot().isDiscarded, "the new one is")
+            _ = try store.write(fixture.id, ["key_1": .set(Redacted("two"))])
+            try expect(try !fixture.snapshot().isDiscarded, "a change alone discards nothing")
+            _ = try store.write("wx", RealmChange(discardsTokens: true))
+            try expect(try fixture.snapshot().isDiscarded, "not discarded by its realm")
+        },
+        StoreConformance("a refresh token is stored with its token, and used until an administrator brings another") {
+            store in
+            let fixture = try StoreFixture(store)
+            _ = try store.write(fixture.id, ["refresh_token": .set(Redacted("r0"))])
+            let material = try require(try store.material(fixture.id))
+            try expectEqual(material.refreshToken, nil)
+            try expectEqual(material.credentials["refresh_token"], Redacted("r0"))
+            try fixture.take()
+            var record = try fixture.record("t1")
+            record.refreshToken = RotatedRefreshToken(value: Redacted("r1"), descendsFrom: material.refreshVersion)
+            try expect(try store.commit(fixture.id, record), "not stored")
+            try expectEqual(try store.material(fixture.id)?.refreshToken, Redacted("r1"))
+            try fixture.mint("t2")
+            try expectEqual(try store.material(fixture.id)?.refreshToken, Redacted("r1"))
+            _ = try store.write(fixture.id, ["key_1": .set(Redacted("two"))])
+            try expectEqual(try store.material(fixture.id)?.refreshToken, Redacted("r1"))
+            _ = try store.write(fixture.id, ["refresh_token": .set(Redacted("s0"))])
+            try expectEqual(try store.material(fixture.id)?.refreshToken, nil)
+            // A call that began with the old line does not bring it back.
+            try fixture.take()
+            record = try fixture.record("t3")
+            record.refreshToken = RotatedRefreshToken(value: Redacted("r2"), descendsFrom: material.refreshVersion)
+            try expect(try store.commit(fixture.id, record), "not stored")
+            try expectEqual(try store.material(fixture.id)?.refreshToken, nil)
+        },
+        StoreConformance("a token is placed where nothing fetches one, with or without expiry") { store in
+            let fixture = try StoreFixture(store)
+            let never = PlacedToken(token: Redacted("p"), expiry: .never)
+            try expectEqual(try store.placeToken(fixture.id, never), .hasUpstream)
+            try fixture.take()
+            let late = try fixture.record("late")
+            _ = try store.write("wx", RealmChange(config: .clear))
+            try expectEqual(try store.placeToken(fixture.id, never), .placed)
+            try expect(try !store.commit(fixture.id, late), "an old call stored over it")
+            let row = try fixture.row()
+            try expectEqual(row.token, Redacted("p"))
+            try expectEqual(row.expiresAt, nil)
+            try expectEqual(row.generation, 1)
+            try expectEqual(row.mintedFor, try fixture.snapshot().version)
+            try expectEqual(row.leaseUntil, nil)
+            let short = PlacedToken(token: Redacted("q"), expiry: .after(.seconds(60)))
+            try expectEqual(try store.placeToken(fixture.id, short), .placed)
+            let snapshot = try fixture.snapshot()
+            let left = try require(snapshot.row.expiresAt) - snapshot.now
+            try expect(left > .seconds(50) && left <= .seconds(60), "\(left) left")
+            let instant = Timestamp(milliseconds: 4_102_444_800_000)
+            try expectEqual(
+                try store.placeToken(fixture.id, PlacedToken(token: Redacted("r"), expiry: .at(instant))), .placed)
+            try expectEqual(try fixture.row().expiresAt, instant)
+            try expectEqual(try fixture.row().generation, 3)
+            let gone = SecretID(realm: "wx", key: "gone")
+            try expectEqual(try store.placeToken(gone, never), nil)
+        },
+        StoreConformance("when the schedule looks again is written by commit and by release") { store in
+            let fixture = try StoreFixture(store)
+            try fixture.take()
+            var record = try fixture.record("t")
+            let due = Timestamp(milliseconds: 4_102_444_800_000)
+            record.dueAt = due
+            try expect(try store.commit(fixture.id, record), "not stored")
+            try expectEqual(try fixture.row().dueAt, due)
+            try fixture.take()
+            let failure = UpstreamFailure(.refused, .quota, detail: "no", isDaily: true)
+            let snapshot = try fixture.snapshot()
+            let pause = LeaseRelease.Pause(length: .seconds(60), failure: failure, version: snapshot.version)
+            try expect(try store.release(fixture.id, LeaseRelease(fence: snapshot.row.fence, pause: pause)), "not")
+            let row = try fixture.row()
+            try expectEqual(row.dueAt, row.retryAt)
+            try expectEqual(row.failure, failure)
+            try fixture.mint("eternal", life: nil)
+            try expectEqual(try fixture.row().dueAt, nil)
+        },
+    ]
+}
