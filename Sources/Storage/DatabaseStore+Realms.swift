@@ -91,6 +91,25 @@ extension DatabaseStore: RealmStore {
         }
     }
 
+    package func usage(of id: String, _ policy: Policy) throws(StoreError) -> RealmUsage {
+        // By the database's day: the sums are of the rows that were counted on it.
+        let clock = try rows("SELECT \(now)").first
+        guard let clock else { throw .broken("the database answered no row for its clock") }
+        var clockColumn = ColumnReader(clock, ["clock"])
+        let now = try clockColumn.instant()
+        let found = try rows(
+            """
+            SELECT CAST(COALESCE(SUM(calls), 0) AS SIGNED),
+                CAST(COALESCE(SUM(forced), 0) AS SIGNED), COALESCE(MAX(calls), 0)
+            FROM token WHERE realm = \(id) AND day = \(policy.day(at: now))
+            """)
+        guard let row = found.first else { throw .broken("the database counted nothing") }
+        var columns = ColumnReader(row, ["SUM(token.calls)", "SUM(token.forced)", "MAX(token.calls)"])
+        return RealmUsage(
+            calls: try columns.integer(), forced: try columns.integer(), mostCalls: try columns.integer(),
+            until: policy.midnight(after: now))
+    }
+
     private func insert(_ realm: Realm, _ change: RealmChange) throws(StoreError) -> Bool {
         let noticeKey: String? = if case .set(let key) = change.noticeKey { key.reveal() } else { nil }
         do {

@@ -57,6 +57,18 @@ extension InMemoryStore: RealmStore {
     }
 }
 
+extension InMemoryStore {
+    package func usage(of id: String, _ policy: Policy) throws(StoreError) -> RealmUsage {
+        statement { state, now in
+            let day = policy.day(at: now)
+            let ledgers = state.secrets.filter { $0.key.realm == id }.map { $0.value.row.ledger(on: day) }
+            return RealmUsage(
+                calls: ledgers.reduce(0) { $0 + $1.calls }, forced: ledgers.reduce(0) { $0 + $1.forced },
+                mostCalls: ledgers.map(\.calls).max() ?? 0, until: policy.midnight(after: now))
+        }
+    }
+}
+
 extension InMemoryStore: SecretStore {
     package func secrets(_ page: Page, realm: String?) throws(StoreError) -> Listing<Secret> {
         statement { state, _ in

@@ -4,6 +4,7 @@ internal import HTTP
 package enum Endpoint: Sendable, Hashable {
     case listRealms, writeRealm, readRealm, deleteRealm
     case listSecrets, writeSecret, readSecret, deleteSecret
+    case placeToken
     case token, refreshToken
     case pong, health, readiness
 
@@ -19,6 +20,7 @@ package enum Endpoint: Sendable, Hashable {
         .init(.post, "/api/secret", .writeSecret),
         .init(.get, "/api/secret/:realm/:key", .readSecret),
         .init(.delete, "/api/secret/:realm/:key", .deleteSecret),
+        .init(.put, "/api/secret/:realm/:key/token", .placeToken),
         .init(.get, "/api/token", .token),
         .init(.put, "/api/token", .refreshToken),
         .init(.get, "/pong", .pong),

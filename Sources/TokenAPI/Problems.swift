@@ -74,7 +74,7 @@ extension Problem {
             self.init(
                 .conflict, type: "no-upstream", title: "No upstream",
                 detail:
-                    "this realm has neither config nor logic_code, and no token that lives is stored: give the realm a recipe"
+                    "this realm has neither config nor logic_code, and no token that lives is stored: store one with PUT /api/secret/:realm/:key/token, or give the realm a recipe"
             )
         case .storeUnavailable: self = .databaseUnavailable
         case .storeBroken: self = .inconsistent

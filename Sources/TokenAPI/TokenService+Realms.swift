@@ -1,6 +1,7 @@
 internal import Clocks
 internal import HTTP
 internal import JSON
+internal import Log
 internal import Recipes
 internal import Tokens
 
@@ -10,12 +11,14 @@ extension TokenService {
         let page = try Page(arguments)
         let keyword = try arguments.text("keyword")
         let listing = try stored { () throws(StoreError) in try realms.realms(page, keyword: keyword) }
-        return listResponse(listing.elements.map(JSON.Value.init), total: listing.total)
+        return listResponse(listing.elements.map { .object(Object($0)) }, total: listing.total)
     }
 
     func readRealm(_ id: String) throws(Problem) -> Response {
         guard let realm = try stored({ () throws(StoreError) in try realms.realm(id) }) else { throw unknownRealm(id) }
-        return Response(.ok, json: JSON.Value(realm), notes: [(name: "realm", value: id)])
+        var object = Object(realm)
+        object["usage"] = .object(try usage(realm))
+        return Response(.ok, json: .object(object), notes: [(name: "realm", value: id)])
     }
 
     func deleteRealm(_ id: String) throws(Problem) -> Response {
@@ -28,15 +31,20 @@ extension TokenService {
     }
 
     func writeRealm(_ request: Request) throws(Problem) -> Response {
-        let arguments = try Arguments(request, members: ["id", "config", "logic_code", "comment", "policy"])
+        let arguments = try Arguments(
+            request, members: ["id", "config", "logic_code", "comment", "policy", "notice_key", "discard_token"])
         let id = try arguments.requiredMember("id")
         try Name.check(id, length: Name.realmLength, field: "id")
         let change = RealmChange(
             config: try config(arguments.member("config")), logicCode: try logicCode(arguments.member("logic_code")),
-            comment: try arguments.textChange("comment", atMost: 5_000), policy: try policy(arguments.member("policy")))
+            comment: try arguments.textChange("comment", atMost: 5_000), policy: try policy(arguments.member("policy")),
+            noticeKey: try noticeKey(arguments.member("notice_key")),
+            discardsTokens: try arguments.flag("discard_token"))
+        try checkNotices(id, change)
         let realm = try stored { () throws(StoreError) in try realms.write(id, change) }
         return Response(
-            .ok, json: JSON.Value(realm), notes: [(name: "realm", value: id), (name: "outcome", value: "stored")])
+            .ok, json: .object(Object(realm)),
+            notes: [(name: "realm", value: id), (name: "outcome", value: "stored")])
     }
 
     private func config(_ value: JSON.Value?) throws(Problem) -> Change<String> {
@@ -61,13 +69,7 @@ extension TokenService {
         case .null?, .string("")?: return .clear
         case .string(let text)?:
             if text.unicodeScalars.count > 5_000 { throw .badInput("logic_code", "has at most 5000 characters") }
-            let url: HTTP.URL
-            do throws(URLError) {
-                url = try HTTP.URL(parsing: text)
-            } catch {
-                throw .badInput("logic_code", error.description)
-            }
-            if let refusal = settings.egress.permits(url) { throw .badInput("logic_code", refusal.description) }
+            try checkURL(text, field: "logic_code")
             return .set(text)
         default: throw .badInput("logic_code", "must be text")
         }
@@ -77,9 +79,72 @@ extension TokenService {
         switch value {
         case nil: return .keep
         case .null?: return .clear
-        case .object?: return .set(value?.text ?? "")
-        default: throw .badInput("policy", "must be an object")
+        case let value?:
+            let policy: Policy
+            do throws(PolicyError) {
+                policy = try Policy(parsing: value)
+            } catch {
+                throw .badInput(error.field, error.problem)
+            }
+            if let text = policy.noticeURL { try checkURL(text, field: "policy.notice_url") }
+            return .set(value.text)
         }
+    }
+
+    /// At least as long as the digest that it keys: 32 characters.
+    private func noticeKey(_ value: JSON.Value?) throws(Problem) -> Change<Redacted<String>> {
+        switch value {
+        case nil: return .keep
+        case .null?: return .clear
+        case .string(TokenService.mask)?:
+            throw .badInput("notice_key", "is the mask; leave the field out to keep what is stored")
+        case .string(let text)?:
+            guard (32...1_000).contains(text.utf8.count) else {
+                throw .badInput("notice_key", "must have 32 to 1000 bytes")
+            }
+            return .set(Redacted(text))
+        default: throw .badInput("notice_key", "must be text")
+        }
+    }
+
+    /// Nobody can tell an unsigned notice from a forged one.
+    private func checkNotices(_ id: String, _ change: RealmChange) throws(Problem) {
+        if case .set = change.noticeKey { return }
+        var policyText: String?
+        if case .set(let text) = change.policy { policyText = text }
+        let stored: Realm?
+        switch (change.policy, change.noticeKey) {
+        case (.set, _), (_, .clear): stored = try self.stored { () throws(StoreError) in try realms.realm(id) }
+        default: return
+        }
+        if case .keep = change.policy { policyText = stored?.policy }
+        let policy = policyText.flatMap { try? JSON.Value(parsing: $0.utf8) }.flatMap { try? Policy(parsing: $0) }
+        guard policy?.noticeURL != nil else { return }
+        var hasKey = stored?.hasNoticeKey ?? false
+        if case .clear = change.noticeKey { hasKey = false }
+        if !hasKey { throw .badInput("notice_key", "is missing: it signs what policy.notice_url is told") }
+    }
+
+    private func checkURL(_ text: String, field: String) throws(Problem) {
+        let url: HTTP.URL
+        do throws(URLError) {
+            url = try HTTP.URL(parsing: text)
+        } catch {
+            throw .badInput(field, error.description)
+        }
+        if let refusal = settings.egress.permits(url) { throw .badInput(field, refusal.description) }
+    }
+
+    /// What was asked of the provider today, by all secrets of the realm together and by the one that asked most.
+    private func usage(_ realm: Realm) throws(Problem) -> Object {
+        let value = realm.policy.flatMap { try? JSON.Value(parsing: $0.utf8) }
+        let policy = value.flatMap { try? Policy(parsing: $0) } ?? .undeclared
+        let usage = try stored { () throws(StoreError) in try realms.usage(of: realm.id, policy) }
+        return [
+            "calls": JSON.Value(usage.calls), "forced": JSON.Value(usage.forced),
+            "least_calls_left": policy.quota.map { JSON.Value(max(0, $0 - usage.mostCalls)) } ?? .null,
+            "until": .string(usage.until.iso8601),
+        ]
     }
 
     func unknownRealm(_ id: String, field: String = "id") -> Problem {
@@ -115,17 +180,21 @@ extension Arguments {
     }
 }
 
-extension JSON.Value {
+extension Object {
     fileprivate init(_ realm: Realm) {
-        self = .object([
+        self = [
             "id": .string(realm.id), "config": JSON.Value(stored: realm.config), "logic_code": .string(realm.logicCode),
             "comment": .string(realm.comment), "policy": JSON.Value(stored: realm.policy),
-            "created_at": .string(realm.createdAt.iso8601), "updated_at": .string(realm.updatedAt.iso8601),
-        ])
+        ]
+        if realm.hasNoticeKey { self["notice_key"] = .string(TokenService.mask) }
+        self["created_at"] = .string(realm.createdAt.iso8601)
+        self["updated_at"] = .string(realm.updatedAt.iso8601)
     }
+}
 
+extension JSON.Value {
     /// JSON text as it was stored; text that is no JSON (an old row edited by hand) is shown as text.
-    private init(stored text: String?) {
+    fileprivate init(stored text: String?) {
         guard let text else {
             self = .null
             return

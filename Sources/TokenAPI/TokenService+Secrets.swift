@@ -6,7 +6,7 @@ internal import Tokens
 
 extension TokenService {
     /// What stands for every credential, whatever its length.
-    private static let mask = "******"
+    static let mask = "******"
     private static let numberedNames = (1...5).map { "key_\($0)" }
     private static let largestCredential = 16 << 10
     private static let mostCredentials = 50
@@ -16,14 +16,81 @@ extension TokenService {
         let page = try Page(arguments)
         let realm = try arguments.text("realm")
         let listing = try stored { () throws(StoreError) in try secrets.secrets(page, realm: realm) }
-        return listResponse(listing.elements.map(TokenService.masked), total: listing.total)
+        return listResponse(listing.elements.map { .object(TokenService.masked($0)) }, total: listing.total)
     }
 
     func readSecret(_ id: SecretID) throws(Problem) -> Response {
         guard let secret = try stored({ () throws(StoreError) in try secrets.secret(id) }) else {
             throw unknownSecret(id)
         }
-        return Response(.ok, json: TokenService.masked(secret), notes: [(name: "realm", value: id.realm)])
+        var object = TokenService.masked(secret)
+        object["status"] = .object(try status(id))
+        return Response(.ok, json: .object(object), notes: [(name: "realm", value: id.realm)])
+    }
+
+    /// Stores a token that an administrator brings, where the realm fetches none itself.
+    func placeToken(_ request: Request, _ id: SecretID) throws(Problem) -> Response {
+        let arguments = try Arguments(request, members: ["token", "expires_in", "expires_at"])
+        let text = try arguments.requiredMember("token")
+        guard (1...TokenService.largestCredential).contains(text.utf8.count), !text.utf8.contains(0) else {
+            throw .badInput("token", "must have 1 byte to 16 KiB, and no NUL character")
+        }
+        let token = PlacedToken(token: Redacted(text), expiry: try expiry(arguments))
+        switch try stored({ () throws(StoreError) in try secrets.placeToken(id, token) }) {
+        case .placed: return try readSecret(id)
+        case .hasUpstream:
+            throw Problem(
+                .conflict, type: "has-upstream", title: "Realm has an upstream",
+                detail: "this realm fetches its tokens itself: clear its config and logic_code first")
+        case nil: throw unknownSecret(id)
+        }
+    }
+
+    /// What is left in milliseconds or an instant in epoch milliseconds, as a token answer gives them; none for ever.
+    private func expiry(_ arguments: Arguments) throws(Problem) -> PlacedToken.Expiry {
+        let longest: Int64 = 315_360_000_000
+        let left = try arguments.integer("expires_in", in: 1...longest)
+        let instant = try arguments.integer("expires_at", in: 1...253_402_300_799_999)
+        switch (left, instant) {
+        case (nil, nil): return .never
+        case (let left?, nil): return .after(.milliseconds(left))
+        case (nil, let instant?): return .at(Timestamp(milliseconds: instant))
+        default: throw .badInput("expires_at", "is given beside expires_in")
+        }
+    }
+
+    /// How the token stands: all but the token.
+    private func status(_ id: SecretID) throws(Problem) -> Object {
+        let lookup = try stored { () throws(StoreError) in try tokens.read(id, clock: clock) }
+        guard case .found(let snapshot) = lookup else { throw unknownSecret(id) }
+        let now = snapshot.now
+        let row = snapshot.row
+        let policy = snapshot.policy
+        let assessment = Assessment(snapshot, wish: .token(minimumLife: nil), now: now)
+        let today = row.ledger(on: policy.day(at: now))
+        let instant = { (instant: Timestamp?) in instant.map { JSON.Value.string($0.iso8601) } ?? .null }
+        var status: Object = [
+            "state": .string(row.token == nil ? "none" : assessment.state.rawValue),
+            "generation": JSON.Value(row.generation), "minted_at": instant(row.mintedAt),
+            "expires_at": instant(assessment.diesAt), "used_at": instant(row.usedAt),
+            "calls": JSON.Value(today.calls),
+            "calls_left": policy.quota.map { JSON.Value(max(0, $0 - today.calls)) } ?? .null,
+            "flushes_left": JSON.Value(max(0, policy.flushBudget - today.forced)),
+            "until": .string(policy.midnight(after: now).iso8601),
+        ]
+        if assessment.isInDoubt { status["in_doubt"] = true }
+        if let failure = row.failure, let retryAt = row.retryAt, row.retryFor == snapshot.version {
+            status["failure"] = .object([
+                "class": .string(failure.failureClass.rawValue), "detail": .string(failure.detail),
+                "retry_at": instant(retryAt),
+            ])
+        }
+        if row.isRefreshedElsewhere {
+            status["refreshed_elsewhere"] = true
+            status["hint"] =
+                "tokens of this secret die right after they are minted: somebody else asks the provider with these credentials"
+        }
+        return status
     }
 
     func deleteSecret(_ id: SecretID) throws(Problem) -> Response {
@@ -33,16 +100,18 @@ extension TokenService {
 
     func writeSecret(_ request: Request) throws(Problem) -> Response {
         let arguments = try Arguments(
-            request, members: Set(TokenService.numberedNames + ["realm", "key", "credentials"]))
+            request, members: Set(TokenService.numberedNames + ["realm", "key", "credentials", "discard_token"]))
         let id = SecretID(realm: try arguments.requiredMember("realm"), key: try arguments.requiredMember("key"))
         try Name.check(id.realm, length: Name.realmLength, field: "realm")
         try Name.check(id.key, length: Name.keyLength, field: "key")
         let changes = try credentialChanges(arguments)
-        guard let secret = try stored({ () throws(StoreError) in try secrets.write(id, changes) }) else {
-            throw .unknownRealm
+        let discardsToken = try arguments.flag("discard_token")
+        let written = try stored { () throws(StoreError) in
+            try secrets.write(id, changes, discardsToken: discardsToken)
         }
+        guard let secret = written else { throw .unknownRealm }
         return Response(
-            .ok, json: TokenService.masked(secret),
+            .ok, json: .object(TokenService.masked(secret)),
             notes: [(name: "realm", value: id.realm), (name: "outcome", value: "stored")])
     }
 
@@ -107,7 +176,7 @@ extension TokenService {
     }
 
     /// `key_1` … `key_5` stand at the top, as the predecessor's users know them; other names under `credentials`.
-    private static func masked(_ secret: Secret) -> JSON.Value {
+    private static func masked(_ secret: Secret) -> Object {
         var object: Object = ["realm": .string(secret.id.realm), "key": .string(secret.id.key)]
         var others = Object()
         for name in secret.credentialNames.sorted() {
@@ -120,6 +189,6 @@ extension TokenService {
         if !others.isEmpty { object["credentials"] = .object(others) }
         object["created_at"] = .string(secret.createdAt.iso8601)
         object["updated_at"] = .string(secret.updatedAt.iso8601)
-        return .object(object)
+        return object
     }
 }

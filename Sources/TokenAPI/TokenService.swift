@@ -9,6 +9,7 @@ package import Tokens
 /// One value belongs to one worker.
 package final class TokenService: Handler {
     let broker: Broker
+    let tokens: any TokenStore
     let realms: any RealmStore
     let secrets: any SecretStore
     let probe: any StoreProbe
@@ -18,9 +19,10 @@ package final class TokenService: Handler {
 
     package init(
         store: any TokenStore & RealmStore & SecretStore & StoreProbe, upstream: any Upstream, settings: Settings,
-        clock: any Clock, logger: Logger
+        clock: any Clock, logger: Logger, flights: Flights = Flights()
     ) {
-        broker = Broker(store: store, upstream: upstream, clock: clock)
+        broker = Broker(store: store, upstream: upstream, clock: clock, flights: flights)
+        tokens = store
         realms = store
         secrets = store
         probe = store
@@ -87,6 +89,7 @@ package final class TokenService: Handler {
         case .writeSecret: try writeSecret(request)
         case .readSecret: try readSecret(SecretID(parameters))
         case .deleteSecret: try deleteSecret(SecretID(parameters))
+        case .placeToken: try placeToken(request, SecretID(parameters))
         case .readiness: readiness()
         case .pong, .health, .token, .refreshToken: throw .noRoute
         }

@@ -218,6 +218,25 @@ package protocol RealmStore: AnyObject {
     /// Creates or updates; answers what is stored. A change of `config` or `logicCode` makes a new version.
     func write(_ id: String, _ change: RealmChange) throws(StoreError) -> Realm
     func deleteRealm(_ id: String) throws(StoreError) -> RealmDeletion
+    /// What the realm's secrets asked of the provider on its present day.
+    func usage(of id: String, _ policy: Policy) throws(StoreError) -> RealmUsage
+}
+
+/// Upstream calls of one day.
+package struct RealmUsage: Sendable, Equatable {
+    package var calls: Int64
+    package var forced: Int64
+    /// Of the secret that asked most.
+    package var mostCalls: Int64
+    /// When the provider's day ends.
+    package var until: Timestamp
+
+    package init(calls: Int64, forced: Int64, mostCalls: Int64, until: Timestamp) {
+        self.calls = calls
+        self.forced = forced
+        self.mostCalls = mostCalls
+        self.until = until
+    }
 }
 
 package enum RealmDeletion: Sendable {

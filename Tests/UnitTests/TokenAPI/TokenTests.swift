@@ -206,7 +206,7 @@ import Tokens
         let world = try World([World.token("t1"), World.answer(200, #"{"errcode":45009,"errmsg":"quota"}"#)])
         try world.register()
         _ = try world.token()
-        let before = try world.send(.get, "/api/secret/wx/app").text
+        let before = try world.send(.get, "/api/secret?realm=wx").text
         world.clock.advance(by: .seconds(7_000))
         for _ in 0..<2 {
             let answer = try world.token().json
@@ -215,7 +215,7 @@ import Tokens
             #expect(answer["generation"] == 1)
         }
         #expect(world.client.requests.count == 2)
-        #expect(try world.send(.get, "/api/secret/wx/app").text == before)
+        #expect(try world.send(.get, "/api/secret?realm=wx").text == before)
     }
 
     @Test func `a realm without an upstream has no token to give`() throws {

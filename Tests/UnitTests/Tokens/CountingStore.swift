@@ -8,6 +8,8 @@ final class CountingStore: TokenStore {
     /// The statement that is done and whose answer is lost, once.
     var loseAnswer: String?
     var isAway = false
+    /// Runs before a statement is done.
+    var before: (String) -> Void = { _ in }
 
     init(_ store: any TokenStore) {
         self.store = store
@@ -15,6 +17,7 @@ final class CountingStore: TokenStore {
 
     private func run<Result>(_ name: String, _ body: () throws(StoreError) -> Result) throws(StoreError) -> Result {
         if isAway { throw .unavailable }
+        before(name)
         statements.append(name)
         let result = try body()
         if loseAnswer == name {
