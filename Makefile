@@ -1,7 +1,8 @@
 # make run      builds, then starts the local platform: token-server behind a function runtime, an embedded store,
 #               a fake provider. Takes PORT (8080), PLATFORM (lambda), DATABASE_URL and every other setting of the
 #               functions from the command line or the environment. Ctrl-C stops all of it. Data: build/run
-# make test     every test: pure, on real MariaDB and SQLite, end to end
+# make test     every test: pure, simulated, on real MariaDB and SQLite, end to end
+# make simulate SEEDS=100000   so many histories of the refresh protocol; FROM is the first seed
 # make check    formatting, imports, all tests plainly and under the thread sanitizer, linkage, template, scripts
 # make soak     the long versions of the tests that have one
 # make clean    removes what was built, and build/run with it
@@ -12,7 +13,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test check soak clean build-tests format linkage template scripts test-under-thread-sanitizer
+.PHONY: help run test simulate check soak clean build-tests format linkage template scripts test-under-thread-sanitizer
 .NOTPARALLEL:
 
 help:
@@ -52,8 +53,22 @@ build-tests:
 	@mkdir -p build
 	@swift build --quiet --build-tests $(strict)
 
-test: build-tests
+test: build-tests simulate
+	@build/bin/simulate --mutations
 	@swift test --skip-build --disable-xctest 2>&1 | $(call report,test)
+
+SEEDS ?= 10000
+FROM ?= 1
+
+simulate: build/bin/simulate
+	@build/bin/simulate --seeds $(SEEDS) --from $(FROM)
+
+# Optimised: an unoptimised simulator takes ten times as long.
+build/bin/simulate: $(sources)
+	@.ci/install build
+	@mkdir -p build/bin
+	@swift build --configuration release --static-swift-stdlib --scratch-path $(release) --product simulate
+	@install $(release)/release/simulate $@
 
 # The suites that ask for SOAK, by the names of the types in their files.
 soak: build-tests

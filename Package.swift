@@ -41,6 +41,7 @@ let package = Package(
         shim("CCurl"),
         shim("CMicroHTTPD"),
         shim("COpenSSL"),
+        shim("CCoroutine"),
         shim("CSQLite", linker: [.unsafeFlags(["-Xlinker", "-l:libsqlite3.a"])]),
 
         // The ground: no I/O, no domain.
@@ -70,6 +71,7 @@ let package = Package(
         module("EventServer", ["Clocks", "HTTP", "HTTPServer", "JSON", "Log", "CSystem"]),
         module("FakeProvider", ["Clocks", "HTTP", "HTTPServer", "JSON"]),
         module("TestKit", ["Tokens", "Clocks", "HTTP", "JSON", "Log"]),
+        module("Simulation", ["Tokens", "TestKit", "FakeProvider", "Clocks", "JSON", "Log", "CCoroutine"]),
 
         // Programs: wiring only.
         program(
@@ -81,6 +83,8 @@ let package = Package(
         program("token-server-admin", ["Storage", "DatabaseDrivers", "SQL", "CSystem"]),
         program("event-server", ["EventServer", "HTTPServer", "HTTP", "JSON", "Clocks", "Log", "CSystem"]),
         program("fake-provider", ["FakeProvider", "HTTPServer", "HTTP", "Clocks", "Log", "CSystem"]),
+
+        program("simulate", ["Simulation"]),
 
         tests(
             "UnitTests",
@@ -94,7 +98,7 @@ let package = Package(
                 "Clocks", "Log", "JSON", "HTTP", "SQL", "MariaDB", "SQLite", "DatabaseDrivers", "Storage", "Tokens",
                 "Recipes", "TokenAPI",
                 "Curl", "Crypto", "HTTPServer", "FunctionRuntime", "TriggerEvents", "EventServer", "FakeProvider",
-                "TestKit",
+                "TestKit", "Simulation",
                 "CSystem", "token-server", "token-server-admin", "event-server", "fake-provider",
             ]),
     ],

@@ -1,3 +1,4 @@
+package import Clocks
 package import SQL
 internal import Tokens
 
@@ -9,8 +10,12 @@ package final class DatabaseStore {
     let connection: any SQL.Connection
     private var policies = StoredPolicies()
 
-    package init(_ connection: any SQL.Connection) {
+    private let clock: (any Clock)?
+
+    /// - Parameter clock: stands in for the database's own in every statement; for simulations alone, where time is virtual.
+    package init(_ connection: any SQL.Connection, clock: (any Clock)? = nil) {
         self.connection = connection
+        self.clock = clock
     }
 
     func policy(_ text: String?) throws(StoreError) -> Policy {
@@ -18,7 +23,10 @@ package final class DatabaseStore {
     }
 
     /// The database's clock as a fragment of a statement.
-    var now: Query { Query(unsafeSQL: connection.dialect.now) }
+    var now: Query {
+        if let clock { return "\(clock.now().wall.milliseconds)" }
+        return Query(unsafeSQL: connection.dialect.now)
+    }
 
     func rows(_ query: Query) throws(StoreError) -> [Row] {
         do {

@@ -12,6 +12,8 @@ package final class ScriptedUpstream: Upstream {
     package var beforeLook: () -> Void = {}
     /// The calls that reached the provider.
     package private(set) var calls = 0
+    /// Whether the last of them was to force a new token.
+    package private(set) var isForced = false
 
     package init(_ script: @escaping (Material) -> MintOutcome) {
         self.script = script
@@ -23,6 +25,7 @@ package final class ScriptedUpstream: Upstream {
         beforeLook()
         guard look() else { return .stopped }
         calls += 1
+        isForced = forced
         beforeSending()
         sent()
         whileUnderWay()

@@ -48,10 +48,9 @@ package struct Assessment: Sendable, Equatable {
         self.now = now
 
         let isHeld = row.leaseUntil != nil
-        let leaseOverlap = isHeld ? policy.overlap(after: row.reason) : nil
         var diesAt = [row.expiresAt, row.diesAt].compactMap { $0 }.min()
-        if let leaseOverlap, let takenAt = row.takenAt {
-            let clamp = row.doubts == 0 ? takenAt + leaseOverlap : takenAt
+        if let overlap = policy.overlap, isHeld, let takenAt = row.takenAt {
+            let clamp = row.doubts == 0 ? takenAt + overlap : takenAt
             diesAt = min(diesAt ?? clamp, clamp)
         }
         self.diesAt = diesAt
@@ -61,7 +60,7 @@ package struct Assessment: Sendable, Equatable {
 
         isActive = row.leaseUntil.map { $0 > now } ?? false
         let hasLostLease = isHeld && !isActive
-        let isHeldInDoubt = row.token != nil && (row.doubts > 0 || (hasLostLease && leaseOverlap != nil))
+        let isHeldInDoubt = row.token != nil && policy.overlap != nil && (row.doubts > 0 || hasLostLease)
         // Nobody is promised anything of a token that an administrator discarded.
         isInDoubt = isHeldInDoubt && !snapshot.isDiscarded
 
@@ -146,6 +145,8 @@ extension Assessment {
                 times += [diesAt, retryAt]
             } else if !isAlive {
                 times.append(retryAt)
+                // The provider gave the dying token again: it has no other before that one's end.
+                if row.token != nil, row.nextMintAt == row.expiresAt { times.append(row.nextMintAt) }
             } else {
                 times.append(row.nextMintAt)
                 // A pause that may be over any second does not stop somebody who knows that the token is bad.

@@ -73,12 +73,11 @@ package struct Policy: Sendable, Equatable {
 }
 
 extension Policy {
-    /// How long the stored token lives on after a mint for this reason; nil where such a mint does not end it.
-    package func overlap(after reason: RefreshReason?) -> Duration? {
-        switch providerClass {
-        case .sameUntilWindow: reason?.isForced == true ? overlap : nil
-        default: overlap
-        }
+    /// Whether a mint for this reason ends the stored token before its time.
+    ///
+    /// In class B an unforced call gives the same token, or a new one when the old is at its end anyway.
+    package func kills(_ reason: RefreshReason?) -> Bool {
+        overlap != nil && (providerClass != .sameUntilWindow || reason?.isForced == true)
     }
 
     /// The largest `max-age`.
@@ -94,7 +93,7 @@ extension Policy {
         var soft = hardPart(life: life) + min(.seconds(900), life / 5)
         if let renewWindow { soft = min(soft, renewWindow) }
         // A routine refresh must cut nobody's `expires_in` short.
-        if let overlap = overlap(after: .soft) { soft = min(soft, overlap) }
+        if let overlap { soft = min(soft, overlap) }
         return soft
     }
 
@@ -114,7 +113,7 @@ extension Policy {
     /// wishes at most double the number of calls.
     func softMargin(life: Duration, wishing minimumLife: Duration?) -> Duration {
         let soft = softMargin(life: life)
-        guard let minimumLife, overlap(after: .soft) == nil else { return soft }
+        guard let minimumLife, overlap == nil else { return soft }
         var bound = life / 2
         if let renewWindow { bound = min(bound, renewWindow) }
         return max(soft, min(minimumLife, bound))
@@ -151,7 +150,7 @@ extension Policy {
     package func scheduleAt(_ id: SecretID, expiresAt: Timestamp?, life: Duration?) -> Timestamp? {
         guard isScheduled, let expiresAt, let life else { return nil }
         let soft = softMargin(life: life)
-        let lookahead = overlap(after: .soft) == nil && renewWindow == nil ? min(Policy.tick, soft) : .zero
+        let lookahead = !kills(.soft) && renewWindow == nil ? min(Policy.tick, soft) : .zero
         let jitter = Duration.milliseconds(Int64(id.spread % UInt64(max(1, (soft / 10).wholeMilliseconds))))
         return expiresAt - soft - lookahead + jitter
     }

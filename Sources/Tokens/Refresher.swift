@@ -78,9 +78,6 @@ final class Refresher {
         let policy: Policy
         let timeout: Duration
 
-        /// How long the stored token lives on after this mint; nil where the mint does not end it.
-        var overlap: Duration? { policy.overlap(after: reason) }
-
         func notice(_ event: Notice.Event, generation: Int64, _ failure: UpstreamFailure? = nil) -> Notice? {
             policy.noticeURL == nil ? nil : Notice(event, generation: generation, failure: failure)
         }
@@ -101,7 +98,7 @@ final class Refresher {
     ) throws(StoreError) -> Bool {
         let row = snapshot.row
         let hasLostLease = row.leaseUntil != nil
-        let isNewDoubt = hasLostLease && call.policy.overlap(after: row.reason) != nil
+        let isNewDoubt = hasLostLease && call.policy.overlap != nil
         let request = LeaseRequest(
             fence: row.fence, generation: row.generation, marks: row.marks,
             doubts: isNewDoubt ? row.doubts + 1 : row.doubts, diesAt: isNewDoubt ? assessment.diesAt : row.diesAt,
@@ -149,7 +146,7 @@ final class Refresher {
                 return try fail(call, failure, sentCalls, material.version, at: look)
             case .unusable(let failure):
                 // The call is over, so only a stored token that lives can have been harmed by a mint nobody can read.
-                if let look, look.isAlive, call.overlap != nil { return try abandon(call, failure, sentCalls) }
+                if let look, look.isAlive, call.policy.overlap != nil { return try abandon(call, failure, sentCalls) }
                 return try fail(call, failure, sentCalls, material.version, at: look)
             case .ambiguous(let failure):
                 // The open lease stands for the mint that may have happened, unless the request left after its end.
@@ -270,7 +267,7 @@ final class Refresher {
 
     /// Writes down that a mint came late, so that the stored token is known to die of it.
     private func mark(_ call: Call, sent: Timestamp) throws(StoreError) {
-        guard let overlap = call.overlap else { return }
+        guard let overlap = call.policy.overlap else { return }
         let mintedBefore = sent + call.timeout + call.policy.grace
         for _ in 0..<5 {
             guard case .found(let snapshot) = try store.read(call.id, clock: clock) else { return }

@@ -10,6 +10,8 @@ final class CountingStore: TokenStore {
     var isAway = false
     /// Runs before a statement is done.
     var before: (String) -> Void = { _ in }
+    /// Runs when a statement is done, and its answer not yet read.
+    var after: (String) -> Void = { _ in }
 
     init(_ store: any TokenStore) {
         self.store = store
@@ -20,6 +22,7 @@ final class CountingStore: TokenStore {
         before(name)
         statements.append(name)
         let result = try body()
+        after(name)
         if loseAnswer == name {
             loseAnswer = nil
             throw .uncertain

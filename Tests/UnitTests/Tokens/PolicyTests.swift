@@ -75,10 +75,11 @@ import Tokens
 
     @Test func `a forced mint of class B ends the token before, a routine one does not`() {
         let policy = Policy(.sameUntilWindow)
-        #expect(policy.overlap(after: .flush) == .seconds(300))
-        #expect(policy.overlap(after: .report) == .seconds(300))
-        #expect(policy.overlap(after: .soft) == nil)
-        #expect(Policy(.killsPrevious).overlap(after: .soft) == .seconds(300))
+        #expect(policy.kills(.flush))
+        #expect(policy.kills(.report))
+        #expect(!policy.kills(.soft))
+        #expect(Policy(.killsPrevious).kills(.soft))
+        #expect(!Policy(.independent).kills(.flush))
     }
 
     @Test func `the provider's day begins where its clock says`() {

@@ -1,0 +1,3 @@
+internal import Glibc
+
+exit(Simulate.run(Array(CommandLine.arguments.dropFirst())))

@@ -1,0 +1,280 @@
+import Clocks
+import Log
+import TestKit
+import Testing
+import Tokens
+
+/// Histories that broke simpler protocols, by the numbers they have in `docs/token-lifetime.md`; those not here are in
+/// `BrokerTests`, and the cache's (19) with the cache.
+@Suite struct HistoryTests {
+    private let clock = ManualClock()
+    private let store: InMemoryStore
+    private let upstream: ScriptedUpstream
+    private let counting: CountingStore
+    private let broker: Broker
+    private let id = SecretID(realm: "wx", key: "app")
+
+    private final class Mints {
+        var count = 0
+    }
+
+    init() throws {
+        store = InMemoryStore(clock: clock)
+        let mints = Mints()
+        upstream = ScriptedUpstream { _ in
+            mints.count += 1
+            return .minted(Redacted("t\(mints.count)"), life: .seconds(7_200))
+        }
+        counting = CountingStore(store)
+        broker = Broker(store: counting, upstream: upstream, clock: clock)
+        _ = try store.write("wx", RealmChange(config: .set("{}")))
+        _ = try store.write(id, ["key_1": .set(Redacted("a"))])
+    }
+
+    private func decide(_ wish: Wish = .token(minimumLife: nil), by broker: Broker? = nil) -> Decision {
+        (broker ?? self.broker).decide(id, wish: wish, deadline: nil)
+    }
+
+    private func answer(_ decision: Decision) -> Answer? {
+        if case .answer(let answer) = decision { answer } else { nil }
+    }
+
+    private func row() throws -> TokenRow {
+        guard case .found(let snapshot) = try store.read(id, clock: clock) else { throw StoreError.broken("no row") }
+        return snapshot.row
+    }
+
+    /// Another instance that always gets a token.
+    private func other(_ token: String) -> Broker {
+        let upstream = ScriptedUpstream { _ in .minted(Redacted(token), life: .seconds(7_200)) }
+        return Broker(store: store, upstream: upstream, clock: clock)
+    }
+
+    /// A call that nobody hears of again: its lease stays open.
+    private func lostCall(_ wish: Wish = .flush) {
+        let lost = ScriptedUpstream { _ in .ambiguous(UpstreamFailure(.unreachable, .transient, detail: "lost")) }
+        _ = decide(wish, by: Broker(store: store, upstream: lost, clock: clock))
+    }
+
+    @Test func `history 3: the gap alone is not enough after a lost call`() throws {
+        _ = decide()
+        clock.advance(by: .seconds(1_000))
+        lostCall()
+        clock.advance(by: .seconds(130))
+        #expect(answer(decide(.flush))?.token.reveal() == "t1")
+        #expect(upstream.calls == 1)
+    }
+
+    @Test func `history 4: in doubt the next mint is at the whole of the stored token's end, not 2 s before`() throws {
+        _ = decide()
+        clock.advance(by: .seconds(1_000))
+        lostCall()
+        clock.advance(by: .seconds(298))
+        #expect(answer(decide())?.expiresIn == .seconds(2))
+        clock.advance(by: .seconds(1))
+        guard case .wait = decide() else {
+            Issue.record("no wait")
+            return
+        }
+        clock.advance(by: .milliseconds(999))
+        #expect(upstream.calls == 1)
+        clock.advance(by: .milliseconds(1))
+        #expect(answer(decide())?.token.reveal() == "t2")
+    }
+
+    @Test func `history 6: a late call whose answer is lost is marked all the same`() throws {
+        _ = decide()
+        clock.advance(by: .seconds(1_000))
+        let second = other("k+1")
+        upstream.beforeSending = {
+            self.clock.advance(by: .seconds(400))
+            _ = self.decide(.flush, by: second)
+        }
+        upstream.script = { _ in .ambiguous(UpstreamFailure(.unreachable, .transient, detail: "lost")) }
+        _ = decide(.flush)
+        #expect(try row().token?.reveal() == "k+1")
+        #expect(try row().marks == 1)
+        #expect(try row().diesAt == clock.now().wall - .seconds(1) + .seconds(300))
+    }
+
+    @Test func `history 8: a look that was frozen before its answer was read is no look`() throws {
+        _ = decide()
+        clock.advance(by: .seconds(1_000))
+        let second = other("k+1")
+        var reads = 0
+        counting.after = { statement in
+            guard statement == "read" else { return }
+            reads += 1
+            // The first reading decides, the second is the look.
+            guard reads == 2 else { return }
+            self.clock.advance(by: .seconds(3_600))
+            _ = self.decide(.flush, by: second)
+        }
+        #expect(answer(decide(.flush))?.token.reveal() == "k+1")
+        #expect(upstream.calls == 1)
+    }
+
+    @Test func `history 9: a mark between another's look and commit is not erased`() throws {
+        _ = decide()
+        clock.advance(by: .seconds(1_000))
+        let look = clock.now().wall
+        upstream.whileUnderWay = {
+            guard let row = try? self.row() else { return }
+            _ = try? self.store.mark(
+                self.id, LateMintMark(mine: row.fence - 1, marks: 0, mintedBefore: look, diesAt: look + .seconds(299)))
+        }
+        #expect(answer(decide(.flush))?.token.reveal() == "t2")
+        #expect(try row().doubts == 1)
+        #expect(try row().diesAt == look + .seconds(300))
+    }
+
+    @Test func `history 10: a late call of a holder that nobody fenced out is marked by its open lease alone`() throws {
+        _ = decide()
+        clock.advance(by: .seconds(1_000))
+        upstream.beforeSending = { self.clock.advance(by: .seconds(60)) }
+        upstream.script = { _ in .ambiguous(UpstreamFailure(.unreachable, .transient, detail: "lost")) }
+        _ = decide(.flush)
+        #expect(try row().marks == 0)
+        #expect(try row().doubts == 0)
+        #expect(try row().leaseUntil != nil)
+        #expect(answer(decide())?.expiresIn == .seconds(240))
+    }
+
+    @Test func `history 11: a commit after the end of a lease that nobody took succeeds`() throws {
+        _ = decide()
+        clock.advance(by: .seconds(1_000))
+        upstream.whileUnderWay = { self.clock.advance(by: .seconds(60)) }
+        #expect(answer(decide(.flush))?.token.reveal() == "t2")
+        #expect(try row().generation == 2)
+        #expect(try row().doubts == 0)
+        #expect(upstream.calls == 2)
+    }
+
+    @Test func `history 16: the gap counts from the commit, not from the mint`() throws {
+        _ = decide()
+        clock.advance(by: .seconds(1_000))
+        upstream.whileUnderWay = { self.clock.advance(by: .seconds(6)) }
+        _ = decide(.flush)
+        upstream.whileUnderWay = {}
+        clock.advance(by: .seconds(114))
+        #expect(answer(decide(.flush))?.isSuppressed == true)
+        clock.advance(by: .seconds(6))
+        #expect(answer(decide(.flush))?.token.reveal() == "t3")
+    }
+
+    @Test func `history 17: after the refresh that heals a mark the gap is the whole one`() throws {
+        _ = decide()
+        clock.advance(by: .seconds(1_000))
+        let row = try row()
+        let now = clock.now().wall
+        let isMarked = try store.mark(
+            id, LateMintMark(mine: row.fence - 1, marks: 0, mintedBefore: now, diesAt: now + .seconds(20)))
+        #expect(isMarked)
+        clock.advance(by: .seconds(20))
+        #expect(answer(decide())?.token.reveal() == "t2")
+        clock.advance(by: .seconds(119))
+        #expect(answer(decide(.flush))?.isSuppressed == true)
+        clock.advance(by: .seconds(1))
+        #expect(answer(decide(.flush))?.token.reveal() == "t3")
+    }
+
+    @Test func `history 18: thousands of reports of the token before cost nothing`() throws {
+        _ = decide()
+        clock.advance(by: .seconds(1_000))
+        _ = decide(.flush)
+        for _ in 0..<2_000 {
+            #expect(answer(decide(.replacement(of: "t1")))?.token.reveal() == "t2")
+        }
+        #expect(upstream.calls == 2)
+    }
+
+    @Test func `a thousand reports of one bad token cause one call`() throws {
+        _ = decide()
+        clock.advance(by: .seconds(1_000))
+        for _ in 0..<1_000 {
+            #expect(answer(decide(.replacement(of: "t1")))?.token.reveal() == "t2")
+        }
+        #expect(upstream.calls == 2)
+    }
+
+    @Test func `history 20: time in which the steady clock stood still is counted by the wall`() throws {
+        _ = decide()
+        var reads = 0
+        counting.after = { statement in
+            guard statement == "read" else { return }
+            reads += 1
+            // The token was good when the row was read; the instance was frozen until long after its end.
+            if reads == 1 { self.clock.jump(by: .seconds(9_000)) }
+        }
+        #expect(answer(decide())?.token.reveal() == "t2")
+    }
+
+    @Test func `history 21: a class C token with a second left that comes again is waited for, by one call`() throws {
+        _ = try store.write("wx", RealmChange(policy: .set("{\"class\":\"C\"}")))
+        var end = clock.now().wall
+        var count = 0
+        upstream.script = { _ in
+            let now = self.clock.now().wall
+            if end <= now {
+                end = now + .seconds(7_200)
+                count += 1
+            }
+            return .minted(Redacted("c\(count)"), life: end - now)
+        }
+        #expect(answer(decide())?.token.reveal() == "c1")
+        clock.advance(by: .seconds(7_199))
+        var decision = decide()
+        var waited = Duration.zero
+        while case .wait(let delay, let patience) = decision {
+            clock.advance(by: delay)
+            waited += delay
+            decision = broker.decide(id, wish: .token(minimumLife: nil), deadline: nil, resuming: patience)
+        }
+        #expect(answer(decision)?.token.reveal() == "c2")
+        #expect(waited <= .seconds(2))
+        #expect(upstream.calls == 3)
+    }
+
+    @Test func `history 22: a routine refresh cuts nobody's promise short`() throws {
+        let life = Duration.seconds(7_200)
+        for overlap in [20, 60, 300, 600] {
+            _ = try store.write("wx", RealmChange(policy: .set("{\"overlap\":\(overlap)}")))
+            guard case .found(let snapshot) = try store.read(id, clock: clock) else { return }
+            #expect(snapshot.policy.softMargin(life: life) <= .seconds(overlap))
+        }
+    }
+
+    @Test func `a day of hostile flushes stays within what WeChat allows`() throws {
+        _ = try store.write("wx", RealmChange(policy: .set("{\"quota\":2000,\"flush_budget\":100000}")))
+        // Its day begins now.
+        let begin = Policy().midnight(after: clock.now().wall)
+        clock.advance(by: begin - clock.now().wall)
+        while clock.now().wall < begin + .seconds(86_400) {
+            _ = decide(.flush)
+            if let token = try row().token { _ = decide(.replacement(of: token.reveal())) }
+            clock.advance(by: .seconds(5))
+        }
+        #expect(upstream.calls > 500)
+        #expect(upstream.calls <= 2_000)
+    }
+
+    @Test func `a day of hostile flushes forces stable_token twenty times, far enough apart`() throws {
+        _ = try store.write("wx", RealmChange(policy: .set("{\"class\":\"B\"}")))
+        var forcedAt: [Timestamp] = []
+        var end = clock.now().wall
+        upstream.script = { _ in
+            let now = self.clock.now().wall
+            if self.upstream.isForced { forcedAt.append(now) }
+            if self.upstream.isForced || end - now <= .seconds(300) { end = now + .seconds(7_200) }
+            return .minted(Redacted("s\(end.milliseconds)"), life: end - now)
+        }
+        let begin = Policy().midnight(after: clock.now().wall)
+        clock.advance(by: begin - clock.now().wall)
+        while clock.now().wall < begin + .seconds(86_400) {
+            _ = decide(.flush)
+            clock.advance(by: .seconds(5))
+        }
+        #expect(forcedAt.count == 20)
+        #expect(zip(forcedAt, forcedAt.dropFirst()).allSatisfy { $1 - $0 >= .seconds(120) })
+    }
+}
