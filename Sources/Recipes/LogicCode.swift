@@ -10,7 +10,7 @@ enum LogicCode {
         Recipe(
             url: url, method: .post, contentType: .json, arguments: [], tokenPath: ValuePath("token"),
             lifePath: ValuePath("expires_in"), lifeUnit: .seconds, life: nil, success: nil, errorCode: nil,
-            errorMessage: nil)
+            errorMessage: nil, errors: [:])
     }
 
     static func request(_ url: HTTP.URL, _ material: Material) -> ClientRequest {

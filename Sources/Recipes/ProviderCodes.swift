@@ -1,19 +1,22 @@
 internal import Tokens
 
-/// What the error codes of providers mean for the next attempt.
+/// What the error codes of providers mean for the next attempt, where a recipe does not say it.
 ///
-/// Sources: the providers' lists of global return codes (WeChat, WeCom, Feishu) and RFC 6749, 5.2, for OAuth 2.0.
+/// Sources: the providers' lists of return codes as linked in `docs/recipes.md`, and RFC 6749, 5.2, for OAuth 2.0. A code that two
+/// providers use means the same for the next attempt at both.
 enum ProviderCodes {
     /// Nil for a code that is not known.
-    static func failureClass(_ code: String) -> FailureClass? {
+    static func meaning(_ code: String) -> ErrorMeaning? {
         table[code]
     }
 
-    private static let table: [String: FailureClass] = {
-        var table: [String: FailureClass] = [:]
+    private static let table: [String: ErrorMeaning] = {
+        var table: [String: ErrorMeaning] = [:]
         for (failureClass, codes) in lists {
-            for code in codes { table[code] = failureClass }
+            for code in codes { table[code] = ErrorMeaning(failureClass) }
         }
+        for code in dailyQuotas { table[code] = ErrorMeaning(.quota, isDaily: true) }
+        for (code, pause) in pauses { table[code]?.pause = pause }
         return table
     }()
 
@@ -21,18 +24,24 @@ enum ProviderCodes {
         (
             .configuration,
             [
-                // WeChat and WeCom: credentials, grant type, app id; frozen or restricted accounts.
-                "40001", "40002", "40013", "40091", "40125", "40243", "41002", "41004", "50002", "50004", "50007",
-                "48002",
-                // Feishu: parameters, secret, app.
-                "10003", "20002", "20048", "20069", "20070",
-                // OAuth 2.0.
-                "invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client",
-                "unsupported_grant_type", "access_denied",
+                // WeChat, its third-party platform, WeCom: credentials, grant type, app id, tickets; frozen accounts.
+                "40001", "40002", "40013", "40082", "40085", "40091", "40125", "40243", "41002", "41004", "42009",
+                "43001",
+                "43002", "47001", "48001", "48002", "50002", "50004", "50007", "61005", "61006", "61011",
+                // Feishu: parameters, secret, app, ticket, code.
+                "10003", "10012", "20002", "20003", "20004", "20024", "20048", "20065", "20069", "20070", "20074",
                 // DingTalk.
                 "40035", "40089", "40096", "invalidClientIdOrSecret", "InvalidAuthentication", "invalidSuiteKey",
-                "invalid.client",
-                "unauthorized.client",
+                "invalidSuiteTicket", "invalid.client", "unauthorized.client",
+                // Alipay.
+                "20001", "40003", "40004", "40006", "isv.code-invalid",
+                // Douyin: app id, secret, grant type; parameter, key.
+                "40015", "40017", "40020", "10002", "10013",
+                // Huawei's OAuth errors.
+                "1101",
+                // OAuth 2.0.
+                "invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client",
+                "unsupported_grant_type", "access_denied", "bad_client_secret", "invalid_client_id",
             ]
         ),
         // The caller's address is not on the provider's list, or waits for the administrator.
@@ -43,8 +52,33 @@ enum ProviderCodes {
                 "Forbidden.AccessDenied.IpNotInWhiteList",
             ]
         ),
-        (.quota, ["45009", "45011", "45033", "slow_down"]),
-        (.transient, ["-1", "20050", "20072", "server_error", "temporarily_unavailable"]),
+        (
+            .quota,
+            ["45011", "45033", "40005", "10020", "slow_down", "ratelimited", "rate_limited", "RATE_LIMIT_REACHED"]
+        ),
+        (
+            .transient,
+            [
+                "-1", "20000", "20050", "20072", "unknownError", "server_error", "temporarily_unavailable",
+                "internal_error",
+            ]
+        ),
+        (
+            .reauthorise,
+            [
+                // WeChat's authorizer; Feishu's and Douyin's refresh tokens; Slack's.
+                "61003", "61023", "20026", "20037", "20064", "20073", "10010", "invalid_refresh_token", "token_revoked",
+                "token_expired",
+            ]
+        ),
+    ]
+
+    /// Spent until the provider's midnight.
+    private static let dailyQuotas = ["45009"]
+
+    /// A new address waits for its administrator, who may have refused it for an hour or a day.
+    private static let pauses: [String: Duration] = [
+        "89503": .seconds(3_600), "89506": .seconds(86_400), "89507": .seconds(3_600),
     ]
 
     /// Where providers in general put their code and message, the most telling first.

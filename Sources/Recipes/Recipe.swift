@@ -1,5 +1,6 @@
 package import HTTP
 package import JSON
+package import Tokens
 
 /// How to ask a provider for a token and how to read its answer; `docs/recipes.md` describes the JSON.
 package struct Recipe: Sendable, Equatable {
@@ -31,6 +32,8 @@ package struct Recipe: Sendable, Equatable {
         package var name: String
         package var place: Place
         package var source: Source
+        /// What a forced refresh sends in its place; nil for the same.
+        package var forced: Source?
     }
 
     /// What the number at `expires_in_path` counts.
@@ -61,18 +64,47 @@ package struct Recipe: Sendable, Equatable {
     package var lifeUnit: LifeUnit
     /// Seconds of life where the answer says nothing; nil means that such a token has no expiry.
     package var life: Int64?
+    /// Where a single-use refresh token's successor is; nil where none comes.
+    package var refreshTokenPath: ValuePath?
     /// All must hold; nil where the recipe leaves it to the rules for providers in general.
     package var success: [Condition]?
     package var errorCode: ValuePath?
     package var errorMessage: ValuePath?
+    /// What the provider's codes mean here, before what they mean in general.
+    package var errors: [String: ErrorMeaning]
 
     /// The credentials that a secret must have, each once, in the order of their use.
     package var credentialNames: [String] {
         var names: [String] = []
-        for argument in arguments {
-            if case .credential(let name) = argument.source, !names.contains(name) { names.append(name) }
+        for source in arguments.flatMap({ [$0.source, $0.forced].compactMap { $0 } }) {
+            if case .credential(let name) = source, !names.contains(name) { names.append(name) }
         }
         return names
+    }
+}
+
+/// What a provider's error code means for the next attempt.
+package struct ErrorMeaning: Sendable, Equatable {
+    package var failureClass: FailureClass
+    /// The quota is a whole day's.
+    package var isDaily: Bool
+    /// How long the provider wants to be left alone; nil for what the class says.
+    package var pause: Duration?
+
+    init(_ failureClass: FailureClass, isDaily: Bool = false, pause: Duration? = nil) {
+        self.failureClass = failureClass
+        self.isDaily = isDaily
+        self.pause = pause
+    }
+}
+
+extension Recipe {
+    /// The name under which a secret keeps the refresh token that an administrator brought.
+    static let refreshTokenName = "refresh_token"
+
+    /// Whether the call presents a refresh token, so that a refused grant needs a person.
+    var usesRefreshToken: Bool {
+        refreshTokenPath != nil || arguments.contains { $0.source == .credential(Recipe.refreshTokenName) }
     }
 }
 

@@ -27,8 +27,8 @@ struct RecipeAnswer {
         let limits = JSON.Limits(depth: 16, nodes: 10_000, bytes: 64 << 10)
         document = try? JSON.Value(parsing: response.body, limits: limits)
         var secrets = secrets
-        if let document, let path = recipe.tokenPath, let token = path.value(in: document)?.string {
-            secrets.append(token)
+        for path in [recipe.tokenPath, recipe.refreshTokenPath] {
+            if let document, let secret = path?.value(in: document)?.string { secrets.append(secret) }
         }
         shown = ShownText(hiding: secrets, and: document)
     }
@@ -113,13 +113,16 @@ struct RecipeAnswer {
         guard isPrintable, token.utf8.count <= RecipeAnswer.longestToken else {
             return unusable("The provider's token is too long or holds a control character.")
         }
+        let refreshToken = recipe.refreshTokenPath.flatMap { value($0)?.string }.flatMap { text in
+            text.isEmpty || text.utf8.count > RecipeAnswer.longestToken ? nil : Redacted(text)
+        }
         guard let path = recipe.lifePath, let value = value(path) else {
-            return .minted(Redacted(token), life: recipe.life.map { .seconds($0) })
+            return .minted(Redacted(token), life: recipe.life.map { .seconds($0) }, refreshToken: refreshToken)
         }
         guard let life = Life.read(value, recipe.lifeUnit, now: now) else {
             return unusable("The life of the provider's token, at \(path.text), is not a positive number.")
         }
-        return .minted(Redacted(token), life: life)
+        return .minted(Redacted(token), life: life, refreshToken: refreshToken)
     }
 
     private func unusable(_ detail: String) -> MintOutcome {
@@ -127,12 +130,12 @@ struct RecipeAnswer {
     }
 
     private func refused(orElse fallback: FailureClass) -> MintOutcome {
-        let failureClass = errorCode.flatMap { ProviderCodes.failureClass($0) } ?? fallback
+        let failureClass = meaning?.failureClass ?? fallback
         return .refused(failure(failureClass, "The provider refused to issue a token (HTTP \(response.status.code))."))
     }
 
     private var serverError: MintOutcome {
-        if let code = errorCode, ProviderCodes.failureClass(code) != nil || declaredErrorCode != nil {
+        if meaning != nil || declaredErrorCode != nil {
             return refused(orElse: .transient)
         }
         return .ambiguous(failure(.transient, "The provider failed (HTTP \(response.status.code))."))
@@ -150,10 +153,36 @@ struct RecipeAnswer {
 
     private func failure(_ failureClass: FailureClass, _ detail: String) -> UpstreamFailure {
         let message = errorMessage
+        let address = failureClass == .address ? message.flatMap(NamedAddress.first) : nil
         return UpstreamFailure(
-            .refused, failureClass, detail: detail, code: errorCode.map { shown.clean($0, limit: 64) },
-            message: message.map { shown.clean($0) },
-            address: failureClass == .address ? message.flatMap(NamedAddress.first) : nil, retryAfter: retryAfter)
+            .refused, failureClass,
+            detail: [detail, advice(failureClass, address)].compactMap { $0 }.joined(separator: " "),
+            code: errorCode.map { shown.clean($0, limit: 64) }, message: message.map { shown.clean($0) },
+            address: address, retryAfter: retryAfter ?? meaning?.pause, isDaily: meaning?.isDaily ?? false)
+    }
+
+    /// What an administrator can do, where the provider's own words do not say it.
+    private func advice(_ failureClass: FailureClass, _ address: String?) -> String? {
+        switch failureClass {
+        case .address:
+            let who = address.map { "the address \($0)" } ?? "this function's outbound address"
+            return
+                "Add \(who) to the application's list of allowed addresses at the provider; a function needs a fixed outbound address for that."
+        case .reauthorise:
+            return
+                "The refresh token is used up or revoked: authorise again, and store the new one as the credential refresh_token."
+        case .quota where meaning?.isDaily == true: return "The day's quota is used up."
+        case .configuration, .quota, .transient: return nil
+        }
+    }
+
+    /// What the code means: as the recipe says, else as it is known to mean in general.
+    private var meaning: ErrorMeaning? {
+        guard let code = errorCode else { return nil }
+        if let meaning = recipe.errors[code] { return meaning }
+        // A grant that is refused is a refresh token that is no more, where that is what was presented.
+        if code == "invalid_grant", recipe.usesRefreshToken { return ErrorMeaning(.reauthorise) }
+        return ProviderCodes.meaning(code)
     }
 
     private var declaredErrorCode: String? {

@@ -1,5 +1,6 @@
 internal import HTTP
 package import JSON
+internal import Tokens
 
 extension Recipe {
     /// Reads a realm's `config`; refuses what it does not know by name.
@@ -8,8 +9,7 @@ extension Recipe {
             config, field: "config",
             names: [
                 "url", "method", "content_type", "arguments", "token_path", "expires_in_path", "expires_in_unit",
-                "expires_in",
-                "success", "error",
+                "expires_in", "refresh_token_path", "success", "error", "errors",
             ])
         url = try Recipe.url(members)
         method = try Recipe.method(members)
@@ -19,12 +19,14 @@ extension Recipe {
         lifePath = try members.path("expires_in_path")
         lifeUnit = try members.choice("expires_in_unit") ?? .seconds
         life = try Recipe.life(members)
+        refreshTokenPath = try members.path("refresh_token_path")
         success = try Recipe.conditions(members)
         let error = try members["error"].map { value throws(RecipeError) in
             try MemberReader(value, field: "config.error", names: ["code", "message"])
         }
         errorCode = try error?.path("code")
         errorMessage = try error?.path("message")
+        errors = try Recipe.errors(members)
         try checkPaths()
     }
 
@@ -51,12 +53,17 @@ extension Recipe {
     ) throws(RecipeError) -> [Argument] {
         var arguments: [Argument] = []
         for (field, value) in try members.list("arguments") ?? [] {
-            let entry = try MemberReader(value, field: field, names: ["name", "place", "value"])
+            let entry = try MemberReader(value, field: field, names: ["name", "place", "value", "forced"])
             let name = try entry.requiredString("name")
             guard let place: Place = try entry.choice("place") else {
                 throw RecipeError(entry.field("place"), "is required")
             }
-            let argument = Argument(name: name, place: place, source: try source(entry))
+            let forced = try entry["forced"].map { value throws(RecipeError) in
+                try source(value, field: entry.field("forced"))
+            }
+            guard let value = entry["value"] else { throw RecipeError(entry.field("value"), "is required") }
+            let argument = Argument(
+                name: name, place: place, source: try source(value, field: entry.field("value")), forced: forced)
             if place == .header { try checkHeader(argument, entry) }
             let isJSONMember = place == .body && method != .get && contentType != .form
             if isJSONMember, arguments.contains(where: { $0.place == .body && $0.name == name }) {
@@ -68,23 +75,39 @@ extension Recipe {
     }
 
     /// `$name` is a credential, `$$…` a literal that starts with one `$`.
-    private static func source(_ entry: MemberReader) throws(RecipeError) -> Source {
-        switch entry["value"] {
-        case nil: throw RecipeError(entry.field("value"), "is required")
+    private static func source(_ value: JSON.Value, field: String) throws(RecipeError) -> Source {
+        switch value {
         case .string(let text) where text.hasPrefix("$$"): return .constant(.string(String(text.dropFirst())))
         case .string(let text) where text.hasPrefix("$"):
             let name = text.dropFirst()
             guard !name.isEmpty, name.utf8.count <= 100, name.utf8.allSatisfy(isNameCharacter) else {
                 throw RecipeError(
-                    entry.field("value"), "must be $ and a credential's name, or start with $$ for a literal $")
+                    field, "must be $ and a credential's name, or start with $$ for a literal $")
             }
             return .credential(String(name))
-        case let value?:
-            switch value {
-            case .string, .number, .bool: return .constant(value)
-            default: throw RecipeError(entry.field("value"), "must be a string, a number or a boolean")
+        case .string, .number, .bool: return .constant(value)
+        default: throw RecipeError(field, "must be a string, a number or a boolean")
+        }
+    }
+
+    /// Lists of codes by what they mean; a code stands in one of them.
+    private static func errors(_ members: MemberReader) throws(RecipeError) -> [String: ErrorMeaning] {
+        guard let value = members["errors"] else { return [:] }
+        let daily = "daily_quota"
+        let lists = try MemberReader(
+            value, field: members.field("errors"), names: FailureClass.allCases.map(\.rawValue) + [daily])
+        var meanings: [String: ErrorMeaning] = [:]
+        for name in FailureClass.allCases.map(\.rawValue) + [daily] {
+            for (field, value) in try lists.list(name) ?? [] {
+                guard let code = Scalar.text(value), !code.isEmpty, value.bool == nil else {
+                    throw RecipeError(field, "must be a code: a string or a number")
+                }
+                if meanings[code] != nil { throw RecipeError(field, "is listed already") }
+                meanings[code] = ErrorMeaning(
+                    FailureClass(rawValue: name) ?? .quota, isDaily: name == daily)
             }
         }
+        return meanings
     }
 
     private static func checkHeader(_ argument: Argument, _ entry: MemberReader) throws(RecipeError) {
@@ -147,6 +170,9 @@ extension Recipe {
         guard contentType == .text else {
             if tokenPath == nil { throw RecipeError("config.token_path", "is required") }
             return
+        }
+        if refreshTokenPath != nil {
+            throw RecipeError("config.refresh_token_path", "has no place where content_type is text")
         }
         if tokenPath != nil { throw RecipeError("config.token_path", "has no place where content_type is text") }
         if lifePath != nil { throw RecipeError("config.expires_in_path", "has no place where content_type is text") }

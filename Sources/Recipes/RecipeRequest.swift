@@ -19,13 +19,16 @@ extension Recipe {
         }
     }
 
-    func request(with credentials: [String: Redacted<String>]) throws(RequestError) -> ClientRequest {
+    /// - Parameter forced: sends what the arguments have for a forced refresh.
+    func request(
+        with credentials: [String: Redacted<String>], forced: Bool = false
+    ) throws(RequestError) -> ClientRequest {
         var query = QueryString()
         var form = QueryString()
         var members = JSON.Object()
         var fields = Fields()
         for argument in arguments {
-            let value = try value(of: argument, credentials)
+            let value = try value(of: forced ? argument.forced ?? argument.source : argument.source, credentials)
             let text = Scalar.text(value) ?? ""
             switch (argument.place, method) {
             case (.header, _):
@@ -53,9 +56,9 @@ extension Recipe {
     }
 
     private func value(
-        of argument: Argument, _ credentials: [String: Redacted<String>]
+        of source: Source, _ credentials: [String: Redacted<String>]
     ) throws(RequestError) -> JSON.Value {
-        switch argument.source {
+        switch source {
         case .constant(let value): return value
         case .credential(let name):
             // The predecessor's columns hold an empty text where nothing is set.

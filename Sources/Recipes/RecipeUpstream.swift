@@ -22,7 +22,7 @@ package final class RecipeUpstream: Upstream {
     ) -> MintOutcome {
         let plan: (recipe: Recipe, request: ClientRequest)
         do {
-            plan = try self.plan(material)
+            plan = try self.plan(material, forced: forced)
         } catch {
             return .refused(error)
         }
@@ -31,7 +31,8 @@ package final class RecipeUpstream: Upstream {
         limits.connect = min(limits.connect, timeout)
         do {
             let response = try client.send(plan.request, limits: limits, willSend: look, didSend: sent)
-            let secrets = material.credentials.values.map { $0.reveal() }
+            let secrets =
+                material.credentials.values.map { $0.reveal() } + [material.refreshToken?.reveal()].compactMap { $0 }
             // Read after the answer: what a life given as an instant loses to the call is never too little.
             let now = clock.now().wall
             return RecipeAnswer(recipe: plan.recipe, response: response, secrets: secrets, now: now).outcome
@@ -42,12 +43,15 @@ package final class RecipeUpstream: Upstream {
 
     // MARK: The request
 
-    private func plan(_ material: Material) throws(UpstreamFailure) -> (Recipe, ClientRequest) {
+    private func plan(_ material: Material, forced: Bool) throws(UpstreamFailure) -> (Recipe, ClientRequest) {
         if let config = material.config {
             let recipe = try RecipeUpstream.recipe(config)
             try check(recipe.url)
             do {
-                return (recipe, try recipe.request(with: material.credentials))
+                var credentials = material.credentials
+                // The newest that the provider issued; the credential is where its line began.
+                if let refreshToken = material.refreshToken { credentials[Recipe.refreshTokenName] = refreshToken }
+                return (recipe, try recipe.request(with: credentials, forced: forced))
             } catch {
                 throw RecipeUpstream.unusable(error.detail)
             }
