@@ -77,8 +77,8 @@ let package = Package(
         program(
             "token-server",
             [
-                "TokenAPI", "Storage", "Recipes", "FunctionRuntime", "DatabaseDrivers", "SQL", "Curl", "HTTP", "Clocks",
-                "Log",
+                "TokenAPI", "Storage", "Recipes", "Tokens", "FunctionRuntime", "DatabaseDrivers", "SQL", "Curl", "HTTP",
+                "Clocks", "Log",
             ]),
         program("token-server-admin", ["Storage", "DatabaseDrivers", "SQL", "CSystem"]),
         program("event-server", ["EventServer", "HTTPServer", "HTTP", "JSON", "Clocks", "Log", "CSystem"]),

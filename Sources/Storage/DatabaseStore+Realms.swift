@@ -93,10 +93,7 @@ extension DatabaseStore: RealmStore {
 
     package func usage(of id: String, _ policy: Policy) throws(StoreError) -> RealmUsage {
         // By the database's day: the sums are of the rows that were counted on it.
-        let clock = try rows("SELECT \(now)").first
-        guard let clock else { throw .broken("the database answered no row for its clock") }
-        var clockColumn = ColumnReader(clock, ["clock"])
-        let now = try clockColumn.instant()
+        let now = try databaseNow()
         let found = try rows(
             """
             SELECT CAST(COALESCE(SUM(calls), 0) AS SIGNED),

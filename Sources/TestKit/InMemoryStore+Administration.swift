@@ -29,7 +29,8 @@ extension InMemoryStore: RealmStore {
                 let empty = Realm(
                     id: id, config: nil, logicCode: "", comment: "", policy: nil, createdAt: now, updatedAt: now)
                 let realm = change.applied(to: empty)
-                let stored = StoredRealm(realm: realm, version: now.milliseconds, policy: Policy(stored: realm.policy))
+                var stored = StoredRealm(realm: realm, version: now.milliseconds, policy: Policy(stored: realm.policy))
+                if case .set(let key) = change.noticeKey { stored.noticeKey = key }
                 state.realms[id] = stored
                 return stored.realm
             }
@@ -38,6 +39,11 @@ extension InMemoryStore: RealmStore {
             if new.realm.isSame(as: old.realm), !change.alwaysWrites { return old.realm }
             new.realm.updatedAt = now
             new.policy = Policy(stored: new.realm.policy)
+            switch change.noticeKey {
+            case .keep: break
+            case .clear: new.noticeKey = nil
+            case .set(let key): new.noticeKey = key
+            }
             if change.discardsTokens || !new.realm.hasSameRecipe(as: old.realm) {
                 new.version = max(old.version + 1, now.milliseconds)
             }

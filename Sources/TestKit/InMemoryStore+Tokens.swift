@@ -112,7 +112,7 @@ extension InMemoryStore: TokenStore {
     }
 
     package func post(_ notice: Notice, of id: SecretID) throws(StoreError) {
-        statement { state, _ in state.notices.append((id: id, notice: notice)) }
+        statement { state, now in state.add(notice, of: id, at: now) }
     }
 
     package func noteUse(_ id: SecretID, seen: Timestamp?) throws(StoreError) -> Bool {
@@ -161,7 +161,7 @@ extension InMemoryStore: TokenStore {
             let isDone = body(&secret, now)
             if isDone {
                 state.secrets[id] = secret
-                if let notice { state.notices.append((id: id, notice: notice)) }
+                if let notice { state.add(notice, of: id, at: now) }
             }
             return isDone
         }

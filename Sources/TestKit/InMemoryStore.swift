@@ -12,6 +12,7 @@ package final class InMemoryStore: Sendable {
         var version: Int64
         var validFrom: Int64 = 0
         var policy = Policy.undeclared
+        var noticeKey: Redacted<String>?
     }
 
     struct StoredSecret {
@@ -34,7 +35,15 @@ package final class InMemoryStore: Sendable {
         var realms: [String: StoredRealm] = [:]
         var secrets: [SecretID: StoredSecret] = [:]
         var places: [String: [Int: Place]] = [:]
-        var notices: [(id: SecretID, notice: Notice)] = []
+        var notices: [PendingNotice] = []
+        var lastNotice: Int64 = 0
+
+        mutating func add(_ notice: Notice, of id: SecretID, at now: Timestamp) {
+            lastNotice += 1
+            notices.append(
+                PendingNotice(
+                    number: lastNotice, id: id, notice: notice, createdAt: now, attempts: 0, nextAt: now, target: nil))
+        }
     }
 
     private let state = Mutex(State())

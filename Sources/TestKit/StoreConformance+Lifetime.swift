@@ -177,5 +177,60 @@ extension StoreConformance {
             try fixture.mint("eternal", life: nil)
             try expectEqual(try fixture.row().dueAt, nil)
         },
+        StoreConformance("what is due comes most urgent first, and is moved by who has seen it") { store in
+            var ids: [SecretID] = []
+            for (key, dueAt) in [
+                ("late", Int64(2_000)), ("first", 1_000), ("never", nil), ("future", 4_102_444_800_000),
+            ] {
+                let fixture = try StoreFixture(store, key: key)
+                try fixture.take()
+                var record = try fixture.record("t")
+                record.dueAt = dueAt.map { Timestamp(milliseconds: $0) }
+                try expect(try store.commit(fixture.id, record), "not stored")
+                ids.append(fixture.id)
+            }
+            let (now, tokens) = try store.due(limit: 10)
+            try expect(now.milliseconds > 1_000_000_000_000, "\(now)")
+            try expectEqual(tokens.map(\.id.key), ["first", "late"])
+            try expectEqual(tokens.first?.policy, .undeclared)
+            try expectEqual(try store.due(limit: 1).tokens.map(\.id.key), ["first"])
+            try store.postpone(ids[1], seen: Timestamp(milliseconds: 999), to: nil)
+            try expectEqual(try store.due(limit: 10).tokens.count, 2)
+            try store.postpone(ids[1], seen: Timestamp(milliseconds: 1_000), to: nil)
+            try expectEqual(try store.due(limit: 10).tokens.map(\.id.key), ["late"])
+        },
+        StoreConformance("a notice is stored with what it tells of, claimed once, and gone when it is removed") {
+            store in
+            let fixture = try StoreFixture(store)
+            let policy = "{\"notice_url\":\"https://n.example/\"}"
+            _ = try store.write("wx", RealmChange(policy: .set(policy), noticeKey: .set(Redacted("signing key"))))
+            try fixture.take()
+            var record = try fixture.record("t")
+            record.notice = Notice(.token, generation: 1)
+            var other = record
+            other.fence -= 1
+            try expect(try !store.commit(fixture.id, other), "an older holder stored")
+            try expectEqual(try store.pendingNotices(limit: 10).notices.count, 0)
+            try expect(try store.commit(fixture.id, record), "not stored")
+            try fixture.take()
+            let snapshot = try fixture.snapshot()
+            let failure = UpstreamFailure(.refused, .quota, detail: "no", code: "45009")
+            let notice = Notice(.failure, generation: 1, failure: failure)
+            let pause = LeaseRelease.Pause(length: .seconds(60), failure: failure, version: snapshot.version)
+            let release = LeaseRelease(fence: snapshot.row.fence, pause: pause, notice: notice)
+            try expect(try store.release(fixture.id, release), "not released")
+            try store.post(Notice(.failure, generation: 1, failure: failure), of: fixture.id)
+            let (now, pending) = try store.pendingNotices(limit: 10)
+            try expectEqual(pending.map(\.notice), [Notice(.token, generation: 1), notice, notice])
+            try expectEqual(pending.map(\.id), [fixture.id, fixture.id, fixture.id])
+            let first = try require(pending.first)
+            try expectEqual(first.target, NoticeTarget(url: "https://n.example/", key: Redacted("signing key")))
+            try expect(try store.claim(first, next: now + .seconds(60)), "not claimed")
+            try expect(try !store.claim(first, next: now + .seconds(60)), "claimed twice")
+            try expectEqual(try store.pendingNotices(limit: 10).notices.count, 2)
+            try store.remove(pending[1])
+            _ = try store.write("wx", RealmChange(policy: .clear))
+            try expectEqual(try store.pendingNotices(limit: 10).notices.map(\.target), [nil])
+        },
     ]
 }

@@ -3,7 +3,7 @@ internal import Log
 package import Tokens
 
 /// Everything that the domain asks of a database.
-package typealias ConformingStore = TokenStore & RealmStore & SecretStore & StoreProbe
+package typealias ConformingStore = TokenStore & RealmStore & SecretStore & StoreProbe & UpkeepStore & NoticeStore
 
 /// One sentence that every store must make true: the same list is run against memory, SQLite and MariaDB.
 ///

@@ -9,6 +9,8 @@ package import Tokens
 /// One value belongs to one worker.
 package final class TokenService: Handler {
     let broker: Broker
+    private let upkeep: Upkeep
+    private let notices: NoticeDelivery
     let tokens: any TokenStore
     let realms: any RealmStore
     let secrets: any SecretStore
@@ -18,10 +20,14 @@ package final class TokenService: Handler {
     let logger: Logger
 
     package init(
-        store: any TokenStore & RealmStore & SecretStore & StoreProbe, upstream: any Upstream, settings: Settings,
+        store: any TokenStore & RealmStore & SecretStore & StoreProbe & UpkeepStore & NoticeStore,
+        upstream: any Upstream, noticeClient: any HTTP.Client, settings: Settings,
         clock: any Clock, logger: Logger, flights: Flights = Flights()
     ) {
         broker = Broker(store: store, upstream: upstream, clock: clock, flights: flights)
+        upkeep = Upkeep(store: store, broker: broker, clock: clock)
+        notices = NoticeDelivery(
+            store: store, client: noticeClient, egress: settings.egress, clock: clock, logger: logger)
         tokens = store
         realms = store
         secrets = store
@@ -48,11 +54,31 @@ package final class TokenService: Handler {
         return outcome
     }
 
-    /// A schedule has nothing to do here: tokens are refreshed when they are asked for.
+    /// Refreshes what turns soft, then delivers notices; both end before the deadline.
+    ///
+    /// `job` is `upkeep` or nothing: a schedule has one.
     package func run(_ schedule: Schedule, deadline: Moment?) -> Response {
-        var response = Response(.ok, json: ["job": schedule.job.map(JSON.Value.string) ?? .null, "done": 0])
-        response.notes.append((name: "outcome", value: "nothing-to-do"))
-        return response
+        if let job = schedule.job, job != "upkeep" {
+            return Problem.badInput("job", "must be upkeep").response(requestID: schedule.id)
+        }
+        do throws(Problem) {
+            let done = try stored { () throws(StoreError) in try upkeep.run(deadline: deadline) }
+            let told = try stored { () throws(StoreError) in try notices.run(deadline: deadline) }
+            return Response(
+                .ok,
+                json: [
+                    "refreshed": JSON.Value(Int64(done.refreshed)), "failed": JSON.Value(Int64(done.failed)),
+                    "lapsed": JSON.Value(Int64(done.lapsed)), "passed": JSON.Value(Int64(done.passed)),
+                    "cut_short": .bool(done.isCutShort), "delivered": JSON.Value(Int64(told.delivered)),
+                    "undelivered": JSON.Value(Int64(told.failed)),
+                ],
+                notes: [
+                    (name: "outcome", value: done.failed == 0 ? "upkeep" : "upkeep-failures"),
+                    (name: "refreshed", value: String(done.refreshed)),
+                ])
+        } catch {
+            return error.response(requestID: schedule.id)
+        }
     }
 
     private func dispatch(_ request: Request, resuming state: (any Sendable)?, route: inout String?) throws(Problem)

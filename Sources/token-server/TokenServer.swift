@@ -9,6 +9,7 @@ internal import Recipes
 internal import SQL
 internal import Storage
 internal import TokenAPI
+internal import Tokens
 
 /// Wires the token server: one handler, one database connection and one HTTP client per worker.
 enum TokenServer {
@@ -16,13 +17,14 @@ enum TokenServer {
         // A level that cannot be read is reported with the other settings; until then the default holds.
         let logger = Logger(level: (try? Settings.logLevel(environment("LOG_LEVEL"))) ?? .info)
         let clock = SystemClock()
+        let flights = Flights()
         return FunctionRuntime.main(environment: environment, logger: logger, clock: clock) { _ throws(StartupError) in
             let settings = try settings()
+            let client = CurlClient()
             return TokenService(
                 store: DatabaseStore(try databaseURL().connection()),
-                upstream: RecipeUpstream(client: CurlClient(), egress: settings.egress), settings: settings,
-                clock: clock,
-                logger: logger)
+                upstream: RecipeUpstream(client: client, egress: settings.egress), noticeClient: client,
+                settings: settings, clock: clock, logger: logger, flights: flights)
         }
     }
 

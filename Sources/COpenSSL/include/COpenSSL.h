@@ -3,13 +3,16 @@
 #define COPENSSL_H
 
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <stddef.h>
 #include <stdint.h>
 
 // Every function that is used, once: the table's fields and the names to resolve come from this list.
 #define COPENSSL_FUNCTIONS(X) \
     X(EVP_Digest) \
-    X(EVP_sha256)
+    X(EVP_sha256) \
+    X(EVP_EncodeBlock) \
+    X(HMAC)
 
 struct copenssl_table {
 #define COPENSSL_FIELD(name) __typeof__(&name) _Nonnull name;

@@ -36,7 +36,7 @@ final class World {
         let logged = logged
         service = TokenService(
             store: store, upstream: RecipeUpstream(client: client, egress: settings.egress, clock: clock),
-            settings: settings,
+            noticeClient: client, settings: settings,
             clock: clock, logger: Logger(level: .debug, write: { logged.append($0) }))
     }
 

@@ -1,0 +1,97 @@
+package import Clocks
+internal import Log
+internal import SQL
+package import Tokens
+
+extension DatabaseStore: UpkeepStore {
+    package func due(limit: Int) throws(StoreError) -> (now: Timestamp, tokens: [DueToken]) {
+        let now = try databaseNow()
+        let found = try rows(
+            """
+            SELECT token.realm, token.`key`, token.due_at, token.used_at, realm.policy
+            FROM token INNER JOIN realm ON realm.id = token.realm
+            WHERE token.due_at <= \(now.milliseconds) ORDER BY token.due_at LIMIT \(Int64(limit))
+            """)
+        var tokens: [DueToken] = []
+        for row in found {
+            var columns = ColumnReader(
+                row, ["token.realm", "token.key", "token.due_at", "token.used_at", "realm.policy"])
+            let id = SecretID(realm: try columns.text(), key: try columns.text())
+            let dueAt = try columns.instant()
+            let usedAt = try columns.optionalInstant()
+            tokens.append(
+                DueToken(id: id, dueAt: dueAt, usedAt: usedAt, policy: try policy(try columns.optionalText())))
+        }
+        return (now: now, tokens: tokens)
+    }
+
+    package func postpone(_ id: SecretID, seen: Timestamp, to next: Timestamp?) throws(StoreError) {
+        try execute(
+            """
+            UPDATE token SET due_at = \(next?.milliseconds)
+            WHERE realm = \(id.realm) AND `key` = \(id.key) AND due_at = \(seen.milliseconds)
+            """)
+    }
+
+    func databaseNow() throws(StoreError) -> Timestamp {
+        guard let row = try rows("SELECT \(now)").first else {
+            throw .broken("the database answered no row for its clock")
+        }
+        var columns = ColumnReader(row, ["clock"])
+        return try columns.instant()
+    }
+}
+
+extension DatabaseStore: NoticeStore {
+    package func pendingNotices(limit: Int) throws(StoreError) -> (now: Timestamp, notices: [PendingNotice]) {
+        let now = try databaseNow()
+        let found = try rows(
+            """
+            SELECT notice.id, notice.realm, notice.`key`, notice.event, notice.generation, notice.failure,
+                notice.created_at, notice.attempts, notice.next_at,
+                realm.policy, realm.notice_key_sealed_with, realm.notice_key
+            FROM notice LEFT JOIN realm ON realm.id = notice.realm
+            WHERE notice.next_at <= \(now.milliseconds) ORDER BY notice.next_at, notice.id LIMIT \(Int64(limit))
+            """)
+        var notices: [PendingNotice] = []
+        for row in found {
+            var columns = ColumnReader(
+                row,
+                [
+                    "notice.id", "notice.realm", "notice.key", "notice.event", "notice.generation", "notice.failure",
+                    "notice.created_at", "notice.attempts", "notice.next_at", "realm.policy",
+                    "realm.notice_key_sealed_with", "realm.notice_key",
+                ])
+            let number = try columns.integer()
+            let id = SecretID(realm: try columns.text(), key: try columns.text())
+            guard let event: Notice.Event = try columns.optionalWord() else { throw .broken("notice.event is not set") }
+            let generation = try columns.integer()
+            let failure = try columns.optionalText().map { text throws(StoreError) in try FailureText.decode(text) }
+            let createdAt = try columns.instant()
+            let attempts = try columns.integer()
+            let nextAt = try columns.instant()
+            let url = try policy(try columns.optionalText()).noticeURL
+            try columns.requireUnsealed()
+            let key = try columns.optionalText()
+            var target: NoticeTarget?
+            if let url, let key { target = NoticeTarget(url: url, key: Redacted(key)) }
+            notices.append(
+                PendingNotice(
+                    number: number, id: id, notice: Notice(event, generation: generation, failure: failure),
+                    createdAt: createdAt, attempts: attempts, nextAt: nextAt, target: target))
+        }
+        return (now: now, notices: notices)
+    }
+
+    package func claim(_ notice: PendingNotice, next: Timestamp) throws(StoreError) -> Bool {
+        try execute(
+            """
+            UPDATE notice SET attempts = attempts + 1, next_at = \(next.milliseconds)
+            WHERE id = \(notice.number) AND next_at = \(notice.nextAt.milliseconds)
+            """) == 1
+    }
+
+    package func remove(_ notice: PendingNotice) throws(StoreError) {
+        try execute("DELETE FROM notice WHERE id = \(notice.number)")
+    }
+}

@@ -1,0 +1,116 @@
+package import Clocks
+internal import Crypto
+package import HTTP
+internal import JSON
+package import Log
+package import Tokens
+
+/// Delivers notices, each at least once: signed as Standard Webhooks says (https://www.standardwebhooks.com), and without a token.
+///
+/// One value belongs to one worker.
+package final class NoticeDelivery {
+    /// What one run did.
+    struct Report: Equatable {
+        var delivered = 0
+        var failed = 0
+    }
+
+    private let store: any NoticeStore
+    private let client: any HTTP.Client
+    private let egress: EgressPolicy
+    private let clock: any Clock
+    private let logger: Logger
+
+    private static let batch = 50
+    private static let timeout = Duration.seconds(5)
+    /// What nobody took for so long is given up.
+    private static let longestLife = Duration.seconds(3 * 86_400)
+
+    package init(
+        store: any NoticeStore, client: any HTTP.Client, egress: EgressPolicy, clock: any Clock, logger: Logger
+    ) {
+        self.store = store
+        self.client = client
+        self.egress = egress
+        self.clock = clock
+        self.logger = logger
+    }
+
+    func run(deadline: Moment?) throws(StoreError) -> Report {
+        var report = Report()
+        while true {
+            let (now, notices) = try store.pendingNotices(limit: NoticeDelivery.batch)
+            if notices.isEmpty { return report }
+            for notice in notices {
+                if let deadline, clock.now().timeLeft(until: deadline) < NoticeDelivery.timeout + .seconds(1) {
+                    return report
+                }
+                guard let target = notice.target else {
+                    try store.remove(notice)
+                    continue
+                }
+                let pause = min(Duration.seconds(60) * (1 << min(notice.attempts, 6)), .seconds(3_600))
+                guard try store.claim(notice, next: now + pause) else { continue }
+                if deliver(notice, to: target, at: now) {
+                    report.delivered += 1
+                    try store.remove(notice)
+                } else {
+                    report.failed += 1
+                    if now - notice.createdAt > NoticeDelivery.longestLife { try giveUp(notice) }
+                }
+            }
+        }
+    }
+
+    private func giveUp(_ notice: PendingNotice) throws(StoreError) {
+        logger.log(
+            .error, "notice",
+            ["realm": .string(notice.id.realm), "outcome": .string("given-up"), "attempts": .integer(notice.attempts)])
+        try store.remove(notice)
+    }
+
+    private func deliver(_ notice: PendingNotice, to target: NoticeTarget, at now: Timestamp) -> Bool {
+        guard let url = try? HTTP.URL(parsing: target.url), egress.permits(url) == nil else { return false }
+        let body = JSON.Value.object(Object(notice)).encoded
+        let id = "notice_\(notice.number)"
+        let seconds = now.milliseconds / 1_000
+        guard let signature = NoticeDelivery.signature(id, seconds, body, target.key) else { return false }
+        var fields = Fields([Field(.contentType, "application/json")])
+        for (name, value) in [
+            ("webhook-id", id), ("webhook-timestamp", String(seconds)), ("webhook-signature", signature),
+        ] {
+            if let name = Field.Name(name) { fields.append(name, value) }
+        }
+        var limits = ClientLimits()
+        limits.total = NoticeDelivery.timeout
+        let request = ClientRequest(.post, url: url.text(), fields: fields, body: body)
+        let response = try? client.send(request, limits: limits, willSend: { true }, didSend: {})
+        return response?.status.isSuccess ?? false
+    }
+
+    /// `v1,` and the base64 of HMAC-SHA256 over `id.timestamp.body`, keyed with the bytes of the realm's `notice_key`.
+    private static func signature(
+        _ id: String, _ seconds: Int64, _ body: [UInt8], _ key: Redacted<String>
+    ) -> String? {
+        let message = Array("\(id).\(seconds).".utf8) + body
+        guard let code = try? HMAC.code(of: message, key: Array(key.reveal().utf8)),
+            let text = try? Base64.encode(code)
+        else { return nil }
+        return "v1,\(text)"
+    }
+}
+
+extension Object {
+    fileprivate init(_ pending: PendingNotice) {
+        self = [
+            "type": .string(pending.notice.event.rawValue), "realm": .string(pending.id.realm),
+            "key": .string(pending.id.key), "generation": JSON.Value(pending.notice.generation),
+            "timestamp": .string(pending.createdAt.iso8601),
+        ]
+        if let failure = pending.notice.failure {
+            var shown: Object = ["class": .string(failure.failureClass.rawValue), "detail": .string(failure.detail)]
+            if let code = failure.code { shown["code"] = .string(code) }
+            self["failure"] = .object(shown)
+        }
+    }
+}
