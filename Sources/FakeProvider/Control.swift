@@ -5,7 +5,7 @@ internal import JSON
 /// What a test asks of the simulator itself, beside the provider it plays.
 extension Provider {
     private enum Action {
-        case counters, token, revoke, faults, clearFaults, clock, advance
+        case counters, token, revoke, faults, clearFaults, clock, advance, rules
     }
 
     private static let router = Router<Action>([
@@ -16,6 +16,7 @@ extension Provider {
         .init(.delete, "/_fake-provider/faults", .clearFaults),
         .init(.get, "/_fake-provider/clock", .clock),
         .init(.post, "/_fake-provider/clock", .advance),
+        .init(.post, "/_fake-provider/rules", .rules),
     ])
 
     mutating func control(_ request: Request, now: Timestamp) -> Response {
@@ -61,7 +62,18 @@ extension Provider {
             }
             advanced += .seconds(seconds)
             return clock(now + .seconds(seconds))
+        case .rules:
+            let body = try body(request)
+            if let life = try seconds(body, "life_seconds") { settings.life = life }
+            if let overlap = try seconds(body, "overlap_seconds") { settings.overlap = overlap }
+            return Response(.noContent)
         }
+    }
+
+    private func seconds(_ body: Value, _ name: String) throws(Problem) -> Duration? {
+        guard let value = body[name] else { return nil }
+        guard let seconds = value.number?.double, (0...1e9).contains(seconds) else { throw bad(name) }
+        return .seconds(seconds)
     }
 
     private func clock(_ now: Timestamp) -> Response {

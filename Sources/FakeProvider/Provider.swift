@@ -6,7 +6,7 @@ internal import JSON
 ///
 /// Pure: time and randomness are arguments. Its own clock is what it is given plus what tests advanced it by.
 package struct Provider: Sendable {
-    let settings: Settings
+    var settings: Settings
     private var random: any RandomNumberGenerator & Sendable
     var advanced = Duration.zero
     var faults = FaultPlan()

@@ -7,14 +7,18 @@ package struct Settings: Sendable {
     package var applications: [String: String]
     /// The life of every token and ticket.
     package var life: Duration
+    /// How long the token before the newest goes on working where a mint kills.
+    package var overlap: Duration
     /// Peers that may ask for WeChat tokens; empty lets everybody.
     package var allowedAddresses: Set<String>
 
     package init(
-        applications: [String: String] = [:], life: Duration = .seconds(7_200), allowedAddresses: Set<String> = []
+        applications: [String: String] = [:], life: Duration = .seconds(7_200), overlap: Duration = .seconds(300),
+        allowedAddresses: Set<String> = []
     ) {
         self.applications = applications
         self.life = life
+        self.overlap = overlap
         self.allowedAddresses = allowedAddresses
     }
 

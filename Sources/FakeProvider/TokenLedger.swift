@@ -37,12 +37,10 @@ struct Rotation: Sendable {
     private(set) var current: String?
     private var previous: String?
 
-    /// How long the token before the newest goes on working.
-    static let overlap = Duration.seconds(300)
-
-    mutating func replace(with token: String, in ledger: inout TokenLedger, now: Timestamp) {
+    /// - Parameter overlap: how long the token before the newest goes on working.
+    mutating func replace(with token: String, overlap: Duration, in ledger: inout TokenLedger, now: Timestamp) {
         if let previous { ledger.end(previous, at: now) }
-        if let current { ledger.end(current, at: now + Rotation.overlap) }
+        if let current { ledger.end(current, at: now + overlap) }
         previous = current
         current = token
     }

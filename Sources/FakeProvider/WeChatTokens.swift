@@ -33,7 +33,8 @@ extension Provider {
                 return failure(45_009, "reach max api daily quota limit")
             }
             let token = mint(.token, application, prefix: "57_", length: 150, now: now)
-            weChat.classic[application, default: Rotation()].replace(with: token, in: &ledger, now: now)
+            weChat.classic[application, default: Rotation()].replace(
+                with: token, overlap: settings.overlap, in: &ledger, now: now)
             return weChatToken(token, expiresIn: settings.life)
         }
     }
@@ -50,7 +51,7 @@ extension Provider {
             var state = weChat.stable[application, default: WeChatState.Stable()]
             var mustMint = true
             if let current = state.rotation.current, let entry = ledger.alive(current, now: now),
-                entry.diesAt - now > Rotation.overlap
+                entry.diesAt - now > settings.overlap
             {
                 mustMint = false
             }
@@ -64,7 +65,8 @@ extension Provider {
             }
             if mustMint {
                 let token = mint(.stableToken, application, prefix: "68_", length: 150, now: now)
-                state.rotation.replace(with: token, in: &ledger, now: now)
+                state.rotation.replace(
+                    with: token, overlap: settings.overlap, in: &ledger, now: now)
             }
             weChat.stable[application] = state
             let token = state.rotation.current ?? ""

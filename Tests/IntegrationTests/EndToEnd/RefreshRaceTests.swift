@@ -1,0 +1,189 @@
+import Foundation
+import Glibc
+import HTTPServer
+import JSON
+import SQL
+import Testing
+
+/// One refresh across real processes and a real MariaDB, judged by the provider's log.
+@Suite(.serialized) struct RefreshRaceTests {
+    private struct World: Sendable {
+        let platform: LocalPlatform
+
+        init(_ platform: LocalPlatform, policy: String) throws {
+            self.platform = platform
+            let realm = """
+                {"id": "wx", "policy": \(policy), "config": {"url": "\(platform.provider)/cgi-bin/token", "arguments": [
+                    {"name": "appid", "place": "url", "value": "$key_1"}, {"name": "secret", "place": "url", "value": "$key_2"},
+                    {"name": "grant_type", "place": "url", "value": "client_credential"}],
+                 "token_path": "access_token", "expires_in_path": "expires_in"}}
+                """
+            let answer = try OneShotHTTP.send("POST", platform.url + "/api/realm", json: realm)
+            try #require(answer.status == 200, "\(answer.text)")
+        }
+
+        func register(_ key: String) throws {
+            let body = #"{"realm": "wx", "key": "\#(key)", "key_1": "app-\#(key)", "key_2": "s"}"#
+            let answer = try OneShotHTTP.send("POST", platform.url + "/api/secret", json: body)
+            try #require(answer.status == 200, "\(answer.text)")
+        }
+
+        func ask(_ key: String, _ more: String = "") throws -> Answer {
+            try OneShotHTTP.send("GET", platform.url + "/api/token?realm=wx&key=\(key)\(more)")
+        }
+
+        /// Calls of the provider's token endpoint for one application.
+        func calls(_ key: String) throws -> Int64 {
+            let counters = try OneShotHTTP.send("GET", platform.provider + "/_fake-provider/counters").json()
+            let rows = counters["by_app"]?.array ?? []
+            let row = rows.first { $0["endpoint"] == "/cgi-bin/token" && $0["app"] == .string("app-\(key)") }
+            return try #require(row?["calls"]?.number?.integer, "\(counters.text)")
+        }
+
+        func control(_ path: String, _ json: String) throws {
+            let answer = try OneShotHTTP.send("POST", platform.provider + "/_fake-provider/" + path, json: json)
+            try #require(answer.status == 204, "\(answer.text)")
+        }
+
+        /// When a token dies by the provider's rule, in epoch milliseconds.
+        func death(of token: String) throws -> Int64 {
+            let answer = try OneShotHTTP.send("GET", platform.provider + "/_fake-provider/token?token=\(token)").json()
+            return try #require(answer["dies_at"]?.number?.integer, "\(answer.text)")
+        }
+
+        /// The function's processes.
+        func instances() -> [pid_t] {
+            platform.process.members.filter { pid in
+                let name = try? String(contentsOf: URL(filePath: "/proc/\(pid)/comm"), encoding: .utf8)
+                return name?.hasPrefix("token-server") ?? false
+            }
+        }
+    }
+
+    private static func run(
+        _ concurrency: Int, policy: String, _ body: (World, any SQL.Connection) throws -> Void
+    ) throws {
+        let server = try MariaDBServer.shared()
+        let url = try server.freshDatabase()
+        try LocalPlatform.run(
+            environment: ["DATABASE_URL": url], options: ["--concurrency", "\(concurrency)"]
+        ) { platform in
+            try body(try World(platform, policy: policy), try server.connection(to: url))
+        }
+    }
+
+    @Test func `three hundred callers on fifty instances and one expired secret are one upstream call`() throws {
+        try Self.run(50, policy: "{}") { world, database in
+            try world.register("app")
+            #expect(try world.ask("app").json()["source"] == "upstream")
+            try database.execute("UPDATE token SET expires_at = 1000, minted_at = 1")
+            // Long enough for every instance to start and to find somebody else at it.
+            try world.control("faults", #"{"endpoint": "/cgi-bin/token", "fault": "delay", "delay_ms": 2500}"#)
+            let answers = Lock<[Answer]>([])
+            concurrently(300) { _ in
+                guard let answer = try? world.ask("app") else { return }
+                answers.withLock { $0.append(answer) }
+            }
+            let all = answers.withLock { $0 }
+            #expect(all.count == 300)
+            #expect(Set(all.map(\.status)) == [200])
+            let tokens = try all.compactMap { try $0.json()["token"]?.string }
+            #expect(tokens.count == 300)
+            #expect(Set(tokens).count == 1)
+            #expect(world.instances().count == 50)
+            #expect(try world.calls("app") == 2)
+        }
+    }
+
+    // MARK: Kills and freezes
+
+    /// Every constant of the protocol scaled down together: a lease lasts a second, a killed token three more.
+    private static let scaled = """
+        {"timeout": 0.4, "grace": 0.2, "lease": 1, "overlap": 3, "gap": 1.2, "patience": 0.5, "flush_budget": 100000,
+         "scheduled_refresh": false}
+        """
+    private static let secrets = 5
+
+    @Test(arguments: [SIGKILL, SIGSTOP])
+    func `a holder lost at any moment costs at most a lease and a call, and nobody gets a dead token`(
+        signal: Int32
+    ) throws {
+        let rounds = ProcessInfo.processInfo.environment["SOAK"] == nil ? 2 : 20
+        try Self.run(16, policy: Self.scaled) { world, database in
+            try world.control("rules", #"{"life_seconds": 25, "overlap_seconds": 3}"#)
+            var lost: Int64 = 0
+            for round in 0..<rounds {
+                let keys = (0..<Self.secrets).map { "k\(round)-\($0)" }
+                for key in keys {
+                    try world.register(key)
+                    _ = try world.ask(key)
+                }
+                try world.control(
+                    "faults",
+                    #"{"endpoint": "/cgi-bin/token", "fault": "delay", "delay_ms": 250, "times": \#(Self.secrets)}"#)
+                try lose(keys, by: signal, in: world)
+                for key in keys { lost += try judge(key, in: world, database) }
+            }
+            #expect(lost > 0, "no holder was ever hit: nothing was shown")
+        }
+    }
+
+    /// Starts a refresh of each secret, loses every instance within it, and asks on until all doubt must be over.
+    private func lose(_ keys: [String], by signal: Int32, in world: World) throws {
+        let errors = Lock<[String]>([])
+        let losing = Thread {
+            usleep(UInt32.random(in: 20_000...350_000))
+            let instances = world.instances()
+            for instance in instances { kill(instance, signal) }
+            if signal == SIGSTOP {
+                usleep(1_600_000)
+                for instance in instances { kill(instance, SIGCONT) }
+            }
+        }
+        losing.start()
+        concurrently(keys.count) { index in
+            usleep(UInt32.random(in: 0...100_000))
+            // Its own instance is lost: whatever it is told is right.
+            _ = try? world.ask(keys[index], "&flush=true")
+        }
+        concurrently(keys.count * 2) { index in
+            let key = keys[index % keys.count]
+            let end = ContinuousClock.now + .seconds(5)
+            while ContinuousClock.now < end {
+                do {
+                    try ask(key, in: world, errors)
+                } catch {
+                    errors.withLock { $0.append("\(error)") }
+                }
+                usleep(40_000)
+            }
+        }
+        #expect(errors.withLock { $0 } == [])
+    }
+
+    private func ask(_ key: String, in world: World, _ errors: Lock<[String]>) throws {
+        let before = Int64(Date().timeIntervalSince1970 * 1_000)
+        let answer = try world.ask(key)
+        // An instance that was just killed takes the request that it was given with it.
+        if answer.status == 502 { return }
+        guard answer.status == 200, let token = try answer.json()["token"]?.string else {
+            errors.withLock { $0.append("\(key): \(answer.status) \(answer.text)") }
+            return
+        }
+        let death = try world.death(of: token)
+        if death <= before { errors.withLock { $0.append("\(key): served \(before - death) ms after its death") } }
+    }
+
+    /// - Returns: how many calls nobody stored.
+    private func judge(_ key: String, in world: World, _ database: any SQL.Connection) throws -> Int64 {
+        let rows = try database.rows(
+            "SELECT generation, doubts, calls, marks FROM token WHERE realm = 'wx' AND `key` = \(key)")
+        let row = try #require(rows.first)
+        let generation = try row.integer(0)
+        // The first token, the flush if it was stored, and the refresh that ends the doubt it left.
+        #expect(try world.calls(key) <= generation + 1, "rule 1: \(key)")
+        #expect(try row.integer(2) >= world.calls(key), "the ledger knows of every call")
+        #expect(generation >= 2, "\(key) was refreshed in the end")
+        return try row.integer(2) - generation
+    }
+}
