@@ -4,6 +4,7 @@
 # make test     every test: pure, simulated, on real MariaDB and SQLite, end to end
 # make simulate SEEDS=100000   so many histories of the refresh protocol; FROM is the first seed
 # make check    formatting, imports, all tests plainly and under the thread sanitizer, linkage, template, scripts
+# make bench    what it costs: prints tables, writes them to build/bench
 # make soak     the long versions of the tests that have one
 # make clean    removes what was built, and build/run with it
 #
@@ -13,7 +14,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test simulate check soak clean build-tests format linkage template scripts test-under-thread-sanitizer
+.PHONY: help run test simulate bench check soak clean build-tests format linkage template scripts test-under-thread-sanitizer
 .NOTPARALLEL:
 
 help:
@@ -69,6 +70,15 @@ build/bin/simulate: $(sources)
 	@mkdir -p build/bin
 	@swift build --configuration release --static-swift-stdlib --scratch-path $(release) --product simulate
 	@install $(release)/release/simulate $@
+
+bench: build/bin/cost-benchmark
+	@build/bin/cost-benchmark refresh
+
+build/bin/cost-benchmark: $(sources)
+	@.ci/install build
+	@mkdir -p build/bin
+	@swift build --configuration release --static-swift-stdlib --scratch-path $(release) --product cost-benchmark
+	@install $(release)/release/cost-benchmark $@
 
 # The suites that ask for SOAK, by the names of the types in their files.
 soak: build-tests

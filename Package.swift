@@ -84,7 +84,9 @@ let package = Package(
         program("event-server", ["EventServer", "HTTPServer", "HTTP", "JSON", "Clocks", "Log", "CSystem"]),
         program("fake-provider", ["FakeProvider", "HTTPServer", "HTTP", "Clocks", "Log", "CSystem"]),
 
-        program("simulate", ["Simulation"]),
+        program("simulate", ["Simulation", "TestKit"]),
+        program(
+            "cost-benchmark", ["Tokens", "Storage", "DatabaseDrivers", "SQL", "TestKit", "JSON", "Clocks", "Log"]),
 
         tests(
             "UnitTests",

@@ -6,11 +6,15 @@ package import Tokens
 extension DatabaseStore: UpkeepStore {
     package func due(limit: Int) throws(StoreError) -> (now: Timestamp, tokens: [DueToken]) {
         let now = try databaseNow()
+        // The index first, the realms after it: an optimiser that begins with a few realms reads all their tokens.
         let found = try rows(
             """
-            SELECT token.realm, token.`key`, token.due_at, token.used_at, realm.policy
-            FROM token INNER JOIN realm ON realm.id = token.realm
-            WHERE token.due_at <= \(now.milliseconds) ORDER BY token.due_at LIMIT \(Int64(limit))
+            SELECT due.realm, due.`key`, due.due_at, due.used_at, realm.policy
+            FROM (
+                SELECT realm, `key`, due_at, used_at FROM token
+                WHERE due_at <= \(now.milliseconds) ORDER BY due_at LIMIT \(Int64(limit))
+            ) AS due INNER JOIN realm ON realm.id = due.realm
+            ORDER BY due.due_at
             """)
         var tokens: [DueToken] = []
         for row in found {

@@ -1,6 +1,7 @@
 internal import Glibc
 internal import Simulation
 internal import Synchronization
+internal import TestKit
 
 /// Runs histories of the refresh protocol by the thousand, on every core; prints the first that breaks a rule.
 enum Simulate {
@@ -84,7 +85,7 @@ enum Simulate {
     private static func simulate(_ options: Options, _ mutation: Mutation?) -> Total {
         let end = options.from + options.seeds
         let total = Mutex(Total(next: options.from))
-        withThreads(options.threads) {
+        onThreads(options.threads) {
             while true {
                 let seed: UInt64? = total.withLock { total in
                     guard total.next < end, total.broken == nil else { return nil }
@@ -141,32 +142,4 @@ enum Simulate {
         }
         return missed == 0 ? 0 : 1
     }
-
-    // MARK: Threads
-
-    private static func withThreads(_ count: Int, _ body: @escaping @Sendable () -> Void) {
-        let work = Work(body)
-        var threads: [pthread_t] = []
-        for _ in 0..<count {
-            var thread = pthread_t()
-            let context = unsafe Unmanaged.passRetained(work).toOpaque()
-            if unsafe pthread_create(&thread, nil, runWork, context) == 0 { threads.append(thread) }
-        }
-        for thread in threads { pthread_join(thread, nil) }
-    }
-}
-
-private final class Work: Sendable {
-    let body: @Sendable () -> Void
-
-    init(_ body: @escaping @Sendable () -> Void) {
-        self.body = body
-    }
-}
-
-private func runWork(_ context: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
-    if let context = unsafe context {
-        unsafe Unmanaged<Work>.fromOpaque(context).takeRetainedValue().body()
-    }
-    return nil
 }

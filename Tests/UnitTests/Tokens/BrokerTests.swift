@@ -498,4 +498,58 @@ import Tokens
         #expect(answer(decide(.upkeep))?.source == .upstream)
         #expect(try row().usedAt == usedAt)
     }
+
+    // MARK: A hung provider
+
+    @Test func `two hundred callers on a hung provider wait without a worker, a call or a statement`() throws {
+        let flights = Flights()
+        let counting = CountingStore(store)
+        let ids = (0..<50).map { SecretID(realm: "wx", key: "hung-\($0)") }
+        for id in ids { _ = try store.write(id, ["key_1": .set(Redacted("a"))]) }
+        let healthy = SecretID(realm: "qq", key: "app")
+        _ = try store.write("qq", RealmChange(config: .set("{}")))
+        _ = try store.write(healthy, ["key_1": .set(Redacted("a"))])
+        let good = ScriptedUpstream { _ in .minted(Redacted("good"), life: .seconds(7_200)) }
+        _ = Broker(store: store, upstream: good, clock: clock).decide(
+            healthy, wish: .token(minimumLife: nil), deadline: nil)
+
+        // Four calls hang, one inside the other; inside of all of them everybody else comes.
+        var hung = 0
+        var waiting: [(id: SecretID, patience: Patience)] = []
+        upstream.whileUnderWay = { [self] in
+            hung += 1
+            if hung < 4 {
+                _ = Broker(store: store, upstream: upstream, clock: clock, flights: flights)
+                    .decide(ids[hung], wish: .token(minimumLife: nil), deadline: nil)
+                return
+            }
+            let worker = Broker(store: counting, upstream: upstream, clock: clock, flights: flights)
+            for caller in 0..<200 {
+                let id = ids[caller % 50]
+                guard case .wait(_, let patience) = worker.decide(id, wish: .token(minimumLife: nil), deadline: nil)
+                else {
+                    Issue.record("caller \(caller) was not told to wait")
+                    return
+                }
+                waiting.append((id: id, patience: patience))
+            }
+            #expect(counting.statements == [String](repeating: "read", count: 200))
+            // A hit elsewhere is a hit: the same worker is free.
+            let hit = answer(worker.decide(healthy, wish: .token(minimumLife: nil), deadline: nil))
+            #expect(hit?.token.reveal() == "good")
+        }
+        _ = Broker(store: store, upstream: upstream, clock: clock, flights: flights)
+            .decide(ids[0], wish: .token(minimumLife: nil), deadline: nil)
+        #expect(waiting.count == 200)
+        #expect(upstream.calls == 4)
+        #expect(Set(counting.statements) == ["read"])
+        // The four calls are over: those who waited for them have their tokens, by one statement each.
+        upstream.whileUnderWay = {}
+        for caller in waiting where ids[..<4].contains(caller.id) {
+            let resumed = Broker(store: store, upstream: upstream, clock: clock, flights: flights)
+                .decide(caller.id, wish: .token(minimumLife: nil), deadline: nil, resuming: caller.patience)
+            #expect(answer(resumed) != nil)
+        }
+        #expect(upstream.calls == 4)
+    }
 }
