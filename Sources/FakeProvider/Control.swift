@@ -5,7 +5,7 @@ internal import JSON
 /// What a test asks of the simulator itself, beside the provider it plays.
 extension Provider {
     private enum Action {
-        case counters, token, revoke, faults, clearFaults, clock, advance, rules
+        case counters, token, revoke, faults, clearFaults, clock, advance, rules, authorise
     }
 
     private static let router = Router<Action>([
@@ -17,6 +17,7 @@ extension Provider {
         .init(.get, "/_fake-provider/clock", .clock),
         .init(.post, "/_fake-provider/clock", .advance),
         .init(.post, "/_fake-provider/rules", .rules),
+        .init(.post, "/_fake-provider/authorise", .authorise),
     ])
 
     mutating func control(_ request: Request, now: Timestamp) -> Response {
@@ -67,6 +68,9 @@ extension Provider {
             if let life = try seconds(body, "life_seconds") { settings.life = life }
             if let overlap = try seconds(body, "overlap_seconds") { settings.overlap = overlap }
             return Response(.noContent)
+        case .authorise:
+            guard let client = try body(request)["client_id"]?.string, !client.isEmpty else { throw bad("client_id") }
+            return Response(.ok, json: ["refresh_token": .string(authorise(client))])
         }
     }
 

@@ -15,6 +15,8 @@ package struct Provider: Sendable {
     var weChat = WeChatState()
     /// The WeCom token of each corporation and secret.
     var weComTokens: [Credentials: String] = [:]
+    /// The one refresh token of each OAuth 2.0 client that is good.
+    var refreshTokens: [String: String] = [:]
 
     package init(
         settings: Settings = Settings(), random: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator()

@@ -104,8 +104,14 @@ extension Recipe {
 
     /// Whether the call presents a refresh token, so that a refused grant needs a person.
     var usesRefreshToken: Bool {
-        refreshTokenPath != nil || arguments.contains { $0.source == .credential(Recipe.refreshTokenName) }
+        arguments.contains { argument in
+            argument.name == Recipe.refreshTokenName || argument.source == .credential(Recipe.refreshTokenName)
+                || argument.source == .constant(.string(Recipe.refreshTokenName))
+        }
     }
+
+    /// Whether a forced refresh asks otherwise than a routine one, and has limits of its own.
+    package var hasForcedForm: Bool { arguments.contains { $0.forced != nil && $0.forced != $0.source } }
 }
 
 /// What is wrong with a recipe; goes to the administrator as it is.

@@ -17,10 +17,13 @@ struct RecipeAnswer {
     let recipe: Recipe
     let response: ClientResponse
     let now: Timestamp
+    /// Whether the request had a form of its own because a new token was forced.
+    private let isForcedForm: Bool
     private let document: JSON.Value?
     private let shown: ShownText
 
-    init(recipe: Recipe, response: ClientResponse, secrets: [String], now: Timestamp) {
+    init(recipe: Recipe, response: ClientResponse, forced: Bool, secrets: [String], now: Timestamp) {
+        isForcedForm = forced && recipe.hasForcedForm
         self.recipe = recipe
         self.response = response
         self.now = now
@@ -144,6 +147,8 @@ struct RecipeAnswer {
     private var classOfStatus: FailureClass {
         switch response.status.code {
         case 429: .quota
+        // GitHub's way of saying so.
+        case 403 where retryAfter != nil: .quota
         case 408, 425: .transient
         default: .configuration
         }
@@ -158,7 +163,7 @@ struct RecipeAnswer {
             .refused, failureClass,
             detail: [detail, advice(failureClass, address)].compactMap { $0 }.joined(separator: " "),
             code: errorCode.map { shown.clean($0, limit: 64) }, message: message.map { shown.clean($0) },
-            address: address, retryAfter: retryAfter ?? meaning?.pause, isDaily: meaning?.isDaily ?? false)
+            address: address, retryAfter: retryAfter ?? meaning?.pause, isDaily: isDaily && !isForcedForm)
     }
 
     /// What an administrator can do, where the provider's own words do not say it.
@@ -166,19 +171,32 @@ struct RecipeAnswer {
         switch failureClass {
         case .address:
             let who = address.map { "the address \($0)" } ?? "this function's outbound address"
+            if errorCode.map(ProviderCodes.awaitsConfirmation) ?? false {
+                return "An administrator of the account must confirm calls from \(who) at the provider."
+            }
             return
                 "Add \(who) to the application's list of allowed addresses at the provider; a function needs a fixed outbound address for that."
         case .reauthorise:
             return
                 "The refresh token is used up or revoked: authorise again, and store the new one as the credential refresh_token."
-        case .quota where meaning?.isDaily == true: return "The day's quota is used up."
+        case .quota where isDaily:
+            return isForcedForm
+                ? "The day's quota of forced refreshes is used up; others go on." : "The day's quota is used up."
         case .configuration, .quota, .transient: return nil
         }
     }
 
-    /// What the code means: as the recipe says, else as it is known to mean in general.
-    private var meaning: ErrorMeaning? {
-        guard let code = errorCode else { return nil }
+    /// Whether nothing will help before the provider's midnight.
+    private var isDaily: Bool {
+        guard let code = errorCode, meaning?.isDaily ?? false else { return false }
+        if recipe.errors[code] != nil { return true }
+        return errorMessage?.lowercased().split { !$0.isLetter }.contains { $0 == ProviderCodes.frequencyWord } != true
+    }
+
+    private var meaning: ErrorMeaning? { errorCode.flatMap { meaning($0) } }
+
+    /// What a code means: as the recipe says, else as it is known to mean in general.
+    private func meaning(_ code: String) -> ErrorMeaning? {
         if let meaning = recipe.errors[code] { return meaning }
         // A grant that is refused is a refresh token that is no more, where that is what was presented.
         if code == "invalid_grant", recipe.usesRefreshToken { return ErrorMeaning(.reauthorise) }
@@ -199,18 +217,17 @@ struct RecipeAnswer {
         return undeclared?.message
     }
 
-    /// The first place among the usual ones that holds a code; a message there is better than none.
+    /// The first code at the usual places that is known, else the first at all; with a message, where one is beside it.
     private var undeclared: (code: String, message: String?)? {
-        var found: (code: String, message: String?)?
-        for place in ProviderCodes.places {
-            guard let path = ValuePath(place.code), let value = value(path), !RecipeAnswer.isNothing(value),
-                let code = Scalar.text(value), found == nil || found?.code == code
-            else { continue }
-            let message = ValuePath(place.message).flatMap { self.value($0) }.flatMap { Scalar.text($0) }
-            if message != nil { return (code, message) }
-            if found == nil { found = (code, nil) }
+        let places = ProviderCodes.places + (response.status.isSuccess ? [] : ProviderCodes.failurePlaces)
+        let found = places.compactMap { place -> (code: String, message: String?)? in
+            guard let value = ValuePath(place.code).flatMap({ self.value($0) }), !RecipeAnswer.isNothing(value),
+                let code = Scalar.text(value)
+            else { return nil }
+            return (code, ValuePath(place.message).flatMap { self.value($0) }.flatMap { Scalar.text($0) })
         }
-        return found
+        guard let code = (found.first { meaning($0.code) != nil } ?? found.first)?.code else { return nil }
+        return (code, found.first { $0.code == code && $0.message != nil }?.message)
     }
 
     /// Whole seconds alone, a day at most; a date in the field is not read.

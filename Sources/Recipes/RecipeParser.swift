@@ -28,6 +28,11 @@ extension Recipe {
         errorMessage = try error?.path("message")
         errors = try Recipe.errors(members)
         try checkPaths()
+        // A successor that no call presents would leave the secret with a refresh token that is used up.
+        if refreshTokenPath != nil, !credentialNames.contains(Recipe.refreshTokenName) {
+            throw RecipeError(
+                members.field("refresh_token_path"), "needs an argument whose value is $\(Recipe.refreshTokenName)")
+        }
     }
 
     private static func url(_ members: MemberReader) throws(RecipeError) -> HTTP.URL {
@@ -117,8 +122,10 @@ extension Recipe {
         guard !reservedFields.contains(name.lowercased) else {
             throw RecipeError(entry.field("name"), "is a header that the client sets itself")
         }
-        if case .constant(.string(let text)) = argument.source, text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
-            throw RecipeError(entry.field("value"), "holds a control character")
+        for (member, source) in [("value", argument.source), ("forced", argument.forced)] {
+            if case .constant(.string(let text)) = source, text.utf8.contains(where: { $0 < 0x20 || $0 == 0x7F }) {
+                throw RecipeError(entry.field(member), "holds a control character")
+            }
         }
     }
 

@@ -35,7 +35,9 @@ package final class RecipeUpstream: Upstream {
                 material.credentials.values.map { $0.reveal() } + [material.refreshToken?.reveal()].compactMap { $0 }
             // Read after the answer: what a life given as an instant loses to the call is never too little.
             let now = clock.now().wall
-            return RecipeAnswer(recipe: plan.recipe, response: response, secrets: secrets, now: now).outcome
+            return RecipeAnswer(
+                recipe: plan.recipe, response: response, forced: forced, secrets: secrets, now: now
+            ).outcome
         } catch {
             return RecipeUpstream.outcome(error)
         }

@@ -49,7 +49,29 @@ import Testing
         #expect(try bench.isAlive(byBasic.accessToken))
     }
 
+    @Test func `OAuth takes a refresh token once, and forgets the line when a person authorises again`() throws {
+        var bench = ProviderBench(Settings(applications: ["a": "s"]))
+        func refresh(_ token: String) throws -> Value {
+            try bench.call(
+                .post, "/oauth2/token",
+                body: "grant_type=refresh_token&client_id=a&client_secret=s&refresh_token=\(token)")
+        }
+        let first = try refresh("brought")
+        let second = try #require(first["refresh_token"]?.string)
+        #expect(try refresh("brought")["error"] == "invalid_grant")
+        #expect(try refresh("bad")["error"] == "invalid_grant")
+        let third = try #require(try refresh(second)["refresh_token"]?.string)
+        let again = try bench.call(.post, "/_fake-provider/authorise", body: #"{"client_id":"a"}"#)
+        let anew = try #require(again["refresh_token"]?.string)
+        #expect(try refresh(third)["error"] == "invalid_grant")
+        #expect(try refresh(anew)["token_type"] == "Bearer")
+        // Tokens stay as they are; only refresh tokens end.
+        #expect(try bench.isAlive(first.accessToken))
+    }
+
     @Test(arguments: [
+        ("grant_type=refresh_token&client_id=a&client_secret=s", "", 400, "invalid_request"),
+        ("grant_type=refresh_token&client_id=a&client_secret=s&refresh_token=bad", "", 400, "invalid_grant"),
         ("", "", 400, "invalid_request"), ("grant_type=password", "a:s", 400, "unsupported_grant_type"),
         ("grant_type=client_credentials", "", 401, "invalid_client"),
         ("grant_type=client_credentials", "a:wrong", 401, "invalid_client"),

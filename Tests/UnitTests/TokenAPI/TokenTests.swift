@@ -176,12 +176,25 @@ import Tokens
         #expect(try world.token().json["token"] == "t1")
     }
 
-    @Test func `an address that the provider refuses is named`() throws {
-        let refusal = World.answer(
-            200, #"{"errcode":40164,"errmsg":"invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist"}"#)
-        let world = try World([refusal])
+    @Test(arguments: [
+        ("40164", "invalid ip 203.0.113.7 ipv6 ::ffff:203.0.113.7, not in whitelist rid: 5f7fd1a2-6c2d5b3a-1f0d2c4e"),
+        (
+            "60020",
+            "not allow to access from your ip, hint: [1637661298054015283117637], from ip: 203.0.113.7, more info at https://open.work.weixin.qq.com/devtool/query?e=60020"
+        ),
+        ("61004", "access clientip is not registered requestIP: 203.0.113.7 rid: 5f7fd1a2-6c2d5b3a-1f0d2c4e"),
+    ])
+    func `an address that the provider refuses is named, with what to do`(code: String, message: String) throws {
+        let world = try World([World.answer(200, #"{"errcode":\#(code),"errmsg":"\#(message)"}"#)])
         try world.register()
-        #expect(try world.token().json["provider"]?["address"] == "203.0.113.7")
+        let answer = try world.token()
+        #expect(answer.status == 502)
+        #expect(answer.json["type"] == "/problems/provider-refused")
+        #expect(answer.json["provider"]?["code"] == .string(code))
+        #expect(answer.json["provider"]?["address"] == "203.0.113.7")
+        let detail = answer.json["detail"]?.string ?? ""
+        #expect(detail.contains("Add the address 203.0.113.7 to the application's list of allowed addresses"))
+        #expect(answer.header(.retryAfter) == "60")
     }
 
     @Test(arguments: [200, 302, 404, 500])
