@@ -49,6 +49,10 @@ final class Rules {
     func check(_ refusal: Refusal) {
         world.count(.refusal)
         world.note("refuses \(refusal)")
+        if case .spent = refusal {
+            world.count(.spent)
+            return
+        }
         if world.scenario.isCalm { world.violate("rule 4: a refusal though nothing went wrong: \(refusal)") }
         switch refusal {
         case .storeBroken: world.violate("the store was called broken")
@@ -128,6 +132,11 @@ final class Rules {
     private func checkNumberOfCalls() {
         let scenario = world.scenario
         let policy = scenario.policy
+        if let quota = policy.quota {
+            // One midnight may lie in a history, and the second try of a transient failure is counted after it was made.
+            let tries = world.count(of: [.providerBusy, .connectionRefused])
+            if world.calls > 2 * Int(quota) + tries { world.violate("rule 7: \(world.calls) calls, \(quota) a day") }
+        }
         guard policy.kills(.soft) else { return }
         let soft = policy.softMargin(life: scenario.life)
         let routine = Int(scenario.length / (scenario.life - soft - Policy.tick)) + 1

@@ -49,12 +49,14 @@ struct Scenario {
         self.window = .seconds(window)
         length = .seconds(life > 2_000 ? 3 * life : 4_000)
 
-        var text = "{\"class\":\"\(kind.rawValue)\",\"lease\":\(lease),\"flush_budget\":1000"
+        var text =
+            "{\"class\":\"\(kind.rawValue)\",\"lease\":\(lease),\"flush_budget\":\(random.pick([4, 1_000, 1_000]))"
         switch kind {
         case .killsPrevious, .unspecified: text += ",\"overlap\":\(overlap)"
         case .sameUntilWindow: text += ",\"overlap\":\(overlap),\"renew_window\":\(window)"
         case .sameWhileValid, .extends, .independent, .singleUse: break
         }
+        if random.chance(0.2) { text += ",\"quota\":\(random.pick([8, 40]))" }
         isScheduled = random.chance(0.5)
         text += ",\"scheduled_refresh\":\(isScheduled)}"
         policyText = text

@@ -9,7 +9,7 @@ package enum Event: String, CaseIterable, Sendable {
     case databaseAway, answerLost, statementLate
     case connectionRefused, providerRefusal, providerBusy, requestLost, answerAfterMintLost, answerUnusable, answerSlow
     case processedLate, refreshTokenUsed
-    case edit, discard, flush, report, minimumLife, sweep, mark, lostLease, suppressed, stale, refusal
+    case edit, discard, flush, report, minimumLife, sweep, mark, lostLease, suppressed, spent, stale, refusal
 }
 
 extension Event {

@@ -91,6 +91,13 @@ final class Refresher {
         let isAlive: Bool
     }
 
+    /// When the request left.
+    private struct Sent {
+        /// By the database's clock, no earlier than it was: a clock that jumps counts for too much.
+        let at: Timestamp
+        let moment: Moment
+    }
+
     // MARK: Take
 
     private func take(
@@ -121,21 +128,22 @@ final class Refresher {
         var lastFailure: UpstreamFailure?
         while true {
             var look: Look?
-            var sent: Timestamp?
+            var sent: Sent?
             let outcome = upstream.mint(
                 material, forced: call.reason.isForced, timeout: call.timeout,
                 look: {
                     look = self.look(call, version: material.version)
                     return look != nil
                 },
-                sent: { sent = look.map { $0.at + $0.asked.elapsed(to: self.clock.now()) } })
+                sent: { sent = look.map { self.sent(after: $0) } })
             if look != nil { sentCalls += 1 }
 
             switch outcome {
             case .minted(let token, let life, let refreshToken):
                 guard let look else { return try stop(call, lastFailure, sentCalls, material.version) }
                 return try commit(
-                    call, token: token, life: life, refreshToken: refreshToken, look: look, sent: sent ?? look.at,
+                    call, token: token, life: life, refreshToken: refreshToken, look: look,
+                    sent: sent ?? Sent(at: look.at, moment: look.asked),
                     material: material, extraCalls: sentCalls - 1)
             case .refused(let failure):
                 // Once more, where that may help and nothing has happened; the look decides whether the lease leaves the time.
@@ -151,7 +159,7 @@ final class Refresher {
             case .ambiguous(let failure):
                 // The open lease stands for the mint that may have happened, unless the request left after its end.
                 if let look, let sent, let leaseUntil = look.row.leaseUntil,
-                    sent + call.timeout + call.policy.grace > leaseUntil
+                    sent.at + call.timeout + call.policy.grace > leaseUntil
                 {
                     try mark(call, sent: sent)
                 }
@@ -179,6 +187,11 @@ final class Refresher {
             return Look(row: row, at: snapshot.now, asked: snapshot.asked, isAlive: assessment.isAlive)
         }
         return nil
+    }
+
+    private func sent(after look: Look) -> Sent {
+        let now = clock.now()
+        return Sent(at: look.at + look.asked.elapsed(to: now), moment: now)
     }
 
     // MARK: Release
@@ -217,7 +230,7 @@ final class Refresher {
 
     private func commit(
         _ call: Call, token: Redacted<String>, life: Duration?, refreshToken: Redacted<String>?, look: Look,
-        sent: Timestamp, material: Material, extraCalls: Int64
+        sent: Sent, material: Material, extraCalls: Int64
     ) throws(StoreError) -> Ended {
         let policy = call.policy
         let life = policy.granted(life)
@@ -266,14 +279,16 @@ final class Refresher {
     // MARK: Mark
 
     /// Writes down that a mint came late, so that the stored token is known to die of it.
-    private func mark(_ call: Call, sent: Timestamp) throws(StoreError) {
+    private func mark(_ call: Call, sent: Sent) throws(StoreError) {
         guard let overlap = call.policy.overlap else { return }
-        let mintedBefore = sent + call.timeout + call.policy.grace
+        let mintedBefore = sent.at + call.timeout + call.policy.grace
         for _ in 0..<5 {
             guard case .found(let snapshot) = try store.read(call.id, clock: clock) else { return }
             let row = snapshot.row
             guard row.fence != call.fence, let mintedAt = row.mintedAt, mintedAt < mintedBefore else { return }
-            let death = sent - .seconds(1) + (row.doubts == 0 ? overlap : .zero)
+            // Counted back from now it is no later than it was, so that no jump of a clock makes the token live too long.
+            let sentAt = min(sent.at, snapshot.now - sent.moment.elapsed(to: clock.now()))
+            let death = sentAt - .seconds(1) + (row.doubts == 0 ? overlap : .zero)
             let mark = LateMintMark(
                 mine: call.fence, marks: row.marks, mintedBefore: mintedBefore, diesAt: min(row.diesAt ?? death, death))
             do throws(StoreError) {
