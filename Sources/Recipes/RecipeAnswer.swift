@@ -162,8 +162,13 @@ struct RecipeAnswer {
         return UpstreamFailure(
             .refused, failureClass,
             detail: [detail, advice(failureClass, address)].compactMap { $0 }.joined(separator: " "),
-            code: errorCode.map { shown.clean($0, limit: 64) }, message: message.map { shown.clean($0) },
+            code: errorCode.map(shownCode), message: message.map { shown.clean($0) },
             address: address, retryAfter: retryAfter ?? meaning?.pause, isDaily: isDaily && !isForcedForm)
+    }
+
+    /// A code that is known holds nothing secret, however much its length looks like it.
+    private func shownCode(_ code: String) -> String {
+        meaning(code) == nil ? shown.clean(code, limit: 64) : code
     }
 
     /// What an administrator can do, where the provider's own words do not say it.

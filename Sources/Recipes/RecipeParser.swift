@@ -104,8 +104,10 @@ extension Recipe {
         var meanings: [String: ErrorMeaning] = [:]
         for name in FailureClass.allCases.map(\.rawValue) + [daily] {
             for (field, value) in try lists.list(name) ?? [] {
-                guard let code = Scalar.text(value), !code.isEmpty, value.bool == nil else {
-                    throw RecipeError(field, "must be a code: a string or a number")
+                guard let code = Scalar.text(value), (1...100).contains(code.utf8.count), value.bool == nil,
+                    code.utf8.allSatisfy({ $0 >= 0x20 && $0 != 0x7F })
+                else {
+                    throw RecipeError(field, "must be a code: a number, or a string of 1–100 visible bytes")
                 }
                 if meanings[code] != nil { throw RecipeError(field, "is listed already") }
                 meanings[code] = ErrorMeaning(

@@ -31,10 +31,19 @@ import Tokens
         #expect(try failure(#"{"errcode":40125}"#, recipe: lists).failureClass == .configuration)
     }
 
+    @Test func `a long code that is listed is shown, another might be a token`() throws {
+        let code = "app.is-suspended-until-its-owner-pays"
+        let body = #"{"errcode":"\#(code)"}"#
+        #expect(try failure(body, recipe: #""errors":{"configuration":["\#(code)"]}"#).code == code)
+        #expect(try failure(body).code == "***")
+    }
+
     @Test(arguments: [
         (#"{"errors":[]}"#, "config.errors"), (#"{"errors":{"fatal":["1"]}}"#, "config.errors.fatal"),
         (#"{"errors":{"quota":"1"}}"#, "config.errors.quota"), (#"{"errors":{"quota":[{}]}}"#, "config.errors.quota.0"),
         (#"{"errors":{"quota":[true]}}"#, "config.errors.quota.0"),
+        (#"{"errors":{"quota":["1",""]}}"#, "config.errors.quota.1"),
+        (#"{"errors":{"quota":["a\nb"]}}"#, "config.errors.quota.0"),
         (#"{"errors":{"quota":["1"],"transient":["2",1]}}"#, "config.errors.transient.1"),
         (#"{"refresh_token_path":7}"#, "config.refresh_token_path"),
         (#"{"refresh_token_path":"refresh_token"}"#, "config.refresh_token_path"),
