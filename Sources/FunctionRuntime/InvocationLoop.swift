@@ -155,13 +155,13 @@ package struct InvocationLoop<Source: InvocationSource> {
         case .notATrigger: return .error(.unknownTrigger)
         case .malformed(let member):
             return .error(.badEvent("the member \(member) of the event is missing or of a wrong type"))
-        case .bodyNotBase64(let shape):
+        case .bodyNotBase64(let shape, let method):
             let problem = Problem(
                 .badRequest, type: "bad-input", title: "Bad input", detail: "the body is not valid base64",
                 field: "body")
             let response = problem.response(requestID: invocation.id)
             line.note(response)
-            return .response(bytes(of: response, method: .post, shape))
+            return .response(bytes(of: response, method: method, shape))
         }
     }
 

@@ -6,8 +6,6 @@ internal import SQL
     private let handle: StatementHandle
     private var parameters: ParameterBuffer
     private var result: ResultBuffer?
-    /// The session's count of statements when this one was used last.
-    var lastUse: UInt64 = 0
 
     init(_ connection: borrowing ConnectionHandle, _ text: String) throws(LibraryError) {
         let handle = try StatementHandle(connection, text)

@@ -5,14 +5,11 @@ internal import SQL
 
 /// One connection while it lives, with the statements prepared on it.
 @safe final class Session {
-    /// More statements than the program has; a bound for text made at run time.
-    private static let statementLimit = 64
     /// Idle for longer, a connection is looked at before it is used; busier ones are spared the system call.
     private static let trustedIdleTime = Duration.milliseconds(20)
 
     private let handle: ConnectionHandle
-    private var statements: [String: PreparedStatement] = [:]
-    private var useCount: UInt64 = 0
+    private var statements = StatementCache<PreparedStatement>()
     private let readTimeout: Duration
     private let clock = SystemClock()
     private var lastAnswer: Moment
@@ -68,19 +65,7 @@ internal import SQL
     }
 
     private func prepared(_ text: String) throws(LibraryError) -> PreparedStatement {
-        useCount += 1
-        if let statement = statements[text] {
-            statement.lastUse = useCount
-            return statement
-        }
-        let statement = try PreparedStatement(handle, text)
-        statement.lastUse = useCount
-        if statements.count >= Self.statementLimit {
-            let oldest = statements.min { $0.value.lastUse < $1.value.lastUse }
-            if let oldest { statements[oldest.key] = nil }
-        }
-        statements[text] = statement
-        return statement
+        try statements.statement(text) { () throws(LibraryError) in try PreparedStatement(handle, text) }
     }
 
     /// The library has one number for a broken connection and for an answer that did not come: the time tells.

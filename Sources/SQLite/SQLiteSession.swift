@@ -4,11 +4,8 @@ internal import SQL
 
 /// One open database file, with the statements compiled for it.
 @safe final class SQLiteSession {
-    /// More statements than the program has; a bound for text made at run time.
-    private static let statementLimit = 64
 
-    private var statements: [String: SQLiteStatement] = [:]
-    private var useCount: UInt64 = 0
+    private var statements = StatementCache<SQLiteStatement>()
     private let handle: DatabaseHandle
 
     init(file: String, busyTimeout: Duration) throws(DatabaseError) {
@@ -59,18 +56,6 @@ internal import SQL
     }
 
     private func prepared(_ text: String) throws(DatabaseError) -> SQLiteStatement {
-        useCount += 1
-        if let statement = statements[text] {
-            statement.lastUse = useCount
-            return statement
-        }
-        let statement = try SQLiteStatement(handle, text)
-        statement.lastUse = useCount
-        if statements.count >= Self.statementLimit {
-            let oldest = statements.min { $0.value.lastUse < $1.value.lastUse }
-            if let oldest { statements[oldest.key] = nil }
-        }
-        statements[text] = statement
-        return statement
+        try statements.statement(text) { () throws(DatabaseError) in try SQLiteStatement(handle, text) }
     }
 }

@@ -5,8 +5,6 @@ internal import SQL
 @safe final class SQLiteStatement {
     private let statement: OpaquePointer
     private let parameterCount: Int
-    /// The session's count of statements when this one was used last.
-    var lastUse: UInt64 = 0
 
     init(_ handle: borrowing DatabaseHandle, _ text: String) throws(DatabaseError) {
         var compiled: OpaquePointer?

@@ -114,7 +114,7 @@ struct EventReader {
         return Method(rawValue: text)
     }
 
-    func body(_ shape: Shape) throws(TriggerError) -> [UInt8] {
+    func body(_ shape: Shape, of method: Method) throws(TriggerError) -> [UInt8] {
         var isEncoded = false
         if let flag = optional("isBase64Encoded") {
             guard let value = document.bool(flag) else { throw .malformed(member: "isBase64Encoded") }
@@ -123,7 +123,7 @@ struct EventReader {
         guard let body = optional("body") else { return [] }
         guard let bytes = document.stringBytes(body) else { throw .malformed(member: "body") }
         guard isEncoded else { return bytes }
-        guard let decoded = Base64.decode(bytes) else { throw .bodyNotBase64(shape) }
+        guard let decoded = Base64.decode(bytes) else { throw .bodyNotBase64(shape, method) }
         return decoded
     }
 

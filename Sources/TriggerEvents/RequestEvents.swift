@@ -19,7 +19,7 @@ extension EventReader {
             query: PathEncoding.keepEncodedQuery(try optionalString("rawQueryString", at: "rawQueryString") ?? ""),
             fields: try headers.map { map throws(TriggerError) in try singleFields(of: map, at: "headers") }
                 ?? Fields(),
-            body: try body(.gatewayV2),
+            body: try body(.gatewayV2, of: method),
             id: try optionalString("requestId", of: context, at: "requestContext.requestId") ?? "",
             sourceAddress: try optionalString("sourceIp", of: http, at: "requestContext.http.sourceIp"))
     }
@@ -40,7 +40,7 @@ extension EventReader {
             path: try normalized(path, at: "path"),
             query: query.joined(separator: "&"),
             fields: try anyFields(),
-            body: try body(.gatewayV1),
+            body: try body(.gatewayV1, of: method),
             id: try context.flatMap { context throws(TriggerError) in
                 try optionalString("requestId", of: context, at: "requestContext.requestId")
             } ?? "",
@@ -65,7 +65,7 @@ extension EventReader {
             path: try normalized(PathEncoding.keepEncoded(try string("path", at: "path")), at: "path"),
             query: query.joined(separator: "&"),
             fields: try anyFields(),
-            body: try body(shape))
+            body: try body(shape, of: method))
         return .http(request, shape)
     }
 

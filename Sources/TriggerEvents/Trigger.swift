@@ -32,5 +32,5 @@ package enum TriggerError: Error, Sendable, Equatable {
     /// A known trigger whose member, named by its path, is missing or of another type.
     case malformed(member: String)
     /// A request that says its body is base64, and it is not: the caller gets a 400 in this shape.
-    case bodyNotBase64(Shape)
+    case bodyNotBase64(Shape, Method)
 }

@@ -1,3 +1,4 @@
+import Foundation
 import HTTP
 import JSON
 import Testing
@@ -102,7 +103,41 @@ import TriggerEvents
     @Test(arguments: ["aGVsbG8", "aGVsbG8=\\n", "****", "aGVsbG9=", "aGVsbG8=aGVsbG8="])
     func `a body that says it is base64 and is not is refused in its shape`(body: String) {
         let event = Events.albMulti.replacing("aGVsbG8=", with: body)
-        #expect(failure(event) == .bodyNotBase64(.loadBalancerMultiValue))
+        #expect(failure(event) == .bodyNotBase64(.loadBalancerMultiValue, .post))
+    }
+
+    @Test func `a body of six megabytes is decoded whole`() throws {
+        let text = String(repeating: "0123456789abcdef", count: 6 << 16)
+        let event = Events.albMulti.replacing("aGVsbG8=", with: text + "QUJD")
+        let (request, _) = try request(event)
+        #expect(request.body.count == (6 << 20) / 4 * 3 + 3)
+        #expect(request.body.suffix(3) == [0x41, 0x42, 0x43])
+    }
+
+    @Test func `an HTTP API's header names may have any case`() throws {
+        let event = Events.v2.replacing(#""authorization""#, with: #""AUTHORIZATION""#)
+            .replacing(#""content-type""#, with: #""Content-Type""#)
+        let (request, _) = try request(event)
+        #expect(request.fields[.authorization] == "Bearer abc")
+        #expect(request.fields[.contentType] == "application/json")
+    }
+
+    @Test func `a REST API's maps may be null`() throws {
+        var event = Events.v1
+        for name in ["multiValueHeaders", "multiValueQueryStringParameters", "queryStringParameters", "headers"] {
+            let start = try #require(event.range(of: "\"\(name)\":{"))
+            let end = try #require(event[start.upperBound...].firstIndex(of: "}"))
+            event.replaceSubrange(start.lowerBound...end, with: "\"\(name)\":null")
+        }
+        let (request, _) = try request(event)
+        #expect(request.fields.count == 0)
+        #expect(request.query.isEmpty)
+    }
+
+    @Test func `a body needs no content type to be decoded`() throws {
+        let (request, _) = try request(Events.albMulti)
+        #expect(request.fields[.contentType] == nil)
+        #expect(String(decoding: request.body, as: UTF8.self) == "hello")
     }
 
     @Test(arguments: [
