@@ -36,6 +36,13 @@ package struct Front: Sendable {
     private func relay(_ exchange: Exchange) {
         let id = RequestID.next()
         let event = encoder.event(for: exchange.request, id: id, now: clock.now().wall)
+        if event.count > PlatformSettings.largestPayload {
+            // What API Gateway and function URLs say of a request that makes no event.
+            var response = Response(.contentTooLarge, json: ["message": "Request Too Long", "request_id": .string(id)])
+            response.fields[.requestID] = id
+            exchange.respond(response)
+            return
+        }
         platform.invoke(event, id: id) { result in
             exchange.respond(response(to: result, id: id))
         }

@@ -24,10 +24,11 @@ struct CallFailure: Error {
     init(number: UInt32, message: String, phase: Phase, timedOut: Bool) {
         let isGone: Bool
         switch Int32(number) {
-        case CR_SERVER_GONE_ERROR, CR_SERVER_LOST, CR_MALFORMED_PACKET, CR_NET_PACKET_TOO_LARGE,
-            CR_COMMANDS_OUT_OF_SYNC,
-            CR_NEW_STMT_METADATA:
-            isGone = true
+        // What the library refuses before it sends anything: values and buffers it does not know.
+        case 2_030...2_036, 2_051...2_054: isGone = phase == .connecting
+        // All else from the library, TLS that broke included, and a failure without a number: nobody knows what is still to
+        // be read, and the next statement must not read the rows of this one.
+        case 0, 2_000..<3_000, 5_000...: isGone = true
         // Shutdown, killed, aborted, packet out of order, packet too large: the server closes after saying so;
         // 4031 is MySQL's farewell to an idle client.
         case 1053, 1927, 1152, 1184, 1153, 1156, 1158, 1159, 1160, 1161, 4031: isGone = true

@@ -69,6 +69,8 @@ package final class MariaDBConnection: Connection {
             result = try body()
         } catch {
             rollBack()
+            // After a failover the old writer is read-only: the name may lead to the new one.
+            if (error as? DatabaseError)?.code == .readOnly { session = nil }
             // What undid the transaction decides, even if the body made another error of it.
             if case .undone(let cause) = current { throw cause }
             throw error
@@ -131,7 +133,7 @@ package final class MariaDBConnection: Connection {
             } catch let error as DatabaseError {
                 throw error
             } catch {
-                throw DatabaseError(.other)
+                preconditionFailure("an error of a third type")
             }
         }
     }

@@ -77,8 +77,9 @@ internal import SQL
     /// Whether it was made for these columns; a changed table changes them under a prepared statement.
     func fits(_ fields: UnsafeBufferPointer<MYSQL_FIELD>) -> Bool {
         guard types.count == fields.count else { return false }
-        for index in types.indices where unsafe types[index] != fields[index].type { return false }
-        return true
+        return types.indices.allSatisfy { index in
+            unsafe types[index] == fields[index].type && kinds[index] == Self.kind(fields[index])
+        }
     }
 
     /// Tells the library where to write; false when it refuses.
@@ -115,27 +116,35 @@ internal import SQL
             let buffer = unsafe UnsafeRawBufferPointer(start: binds[column].buffer, count: size)
             return unsafe .text(String(decoding: buffer, as: UTF8.self))
         case .text:
-            return .text(
-                unsafe String(unsafeUninitializedCapacity: size) { buffer in
-                    unsafe Self.fetch(
-                        column, into: UnsafeMutableRawBufferPointer(buffer), api, statement, MYSQL_TYPE_STRING)
-                })
+            var isFetched = true
+            let text = unsafe String(unsafeUninitializedCapacity: size) { buffer in
+                isFetched = unsafe Self.fetch(
+                    column, into: UnsafeMutableRawBufferPointer(buffer), api, statement, MYSQL_TYPE_STRING)
+                return isFetched ? size : 0
+            }
+            if !isFetched { throw .reported(number: UInt32(CR_SERVER_LOST), message: "a long value was not read") }
+            return .text(text)
         case .blob where isWhole:
             return unsafe .blob(Array(UnsafeRawBufferPointer(start: binds[column].buffer, count: size)))
         case .blob:
-            return .blob(
-                unsafe Array(unsafeUninitializedCapacity: size) { buffer, count in
-                    count = unsafe Self.fetch(
-                        column, into: UnsafeMutableRawBufferPointer(buffer), api, statement, MYSQL_TYPE_BLOB)
-                })
+            var isFetched = true
+            let blob = unsafe [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
+                isFetched = unsafe Self.fetch(
+                    column, into: UnsafeMutableRawBufferPointer(buffer), api, statement, MYSQL_TYPE_BLOB)
+                count = isFetched ? size : 0
+            }
+            if !isFetched { throw .reported(number: UInt32(CR_SERVER_LOST), message: "a long value was not read") }
+            return .blob(blob)
         }
     }
 
     /// Reads a value longer than its buffer, whole; it lies in the library's memory already.
+    ///
+    /// False where that fails.
     private static func fetch(
         _ column: Int, into buffer: UnsafeMutableRawBufferPointer, _ api: UnsafePointer<cmariadb_table>,
         _ statement: UnsafeMutablePointer<MYSQL_STMT>, _ type: enum_field_types
-    ) -> Int {
+    ) -> Bool {
         var length: UInt = 0
         var isNull: my_bool = 0
         return unsafe withUnsafeMutablePointer(to: &length) { length in
@@ -146,8 +155,7 @@ internal import SQL
                 unsafe bind.buffer_length = UInt(buffer.count)
                 unsafe bind.length = length
                 unsafe bind.is_null = isNull
-                let code = unsafe api.pointee.mysql_stmt_fetch_column(statement, &bind, UInt32(column), 0)
-                return code == 0 ? buffer.count : 0
+                return unsafe api.pointee.mysql_stmt_fetch_column(statement, &bind, UInt32(column), 0) == 0
             }
         }
     }

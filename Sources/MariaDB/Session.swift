@@ -59,6 +59,12 @@ internal import SQL
         }
         if unsafe api.pointee.mysql_field_count(mysql) > 0 {
             unsafe api.pointee.mysql_free_result(api.pointee.mysql_use_result(mysql))
+            // Rows that nobody reads may still end in an error.
+            let number = unsafe api.pointee.mysql_errno(mysql)
+            if number != 0 {
+                let message = unsafe String(cString: cmariadb_message(api, mysql))
+                throw failure(.reported(number: number, message: message), .running, since: start)
+            }
             return 0
         }
         return unsafe Int(exactly: api.pointee.mysql_affected_rows(mysql)) ?? 0

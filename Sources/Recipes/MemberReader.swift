@@ -26,6 +26,7 @@ struct MemberReader {
     func string(_ name: String) throws(RecipeError) -> String? {
         guard let value = self[name] else { return nil }
         guard let text = value.string else { throw RecipeError(field(name), "must be a string") }
+        if text.utf8.contains(0) { throw RecipeError(field(name), "has a NUL character") }
         return text
     }
 

@@ -8,17 +8,14 @@ package import Tokens
 package final class RecipeUpstream: Upstream {
     private let client: any HTTP.Client
     private let egress: EgressPolicy
-    private let clock: any Clock
 
-    /// - Parameter clock: reads lives that a provider gives as an instant.
-    package init(client: any HTTP.Client, egress: EgressPolicy, clock: any Clock = SystemClock()) {
+    package init(client: any HTTP.Client, egress: EgressPolicy) {
         self.client = client
         self.egress = egress
-        self.clock = clock
     }
 
     package func mint(
-        _ material: Material, forced: Bool, timeout: Duration, look: () -> Bool, sent: () -> Void
+        _ material: Material, forced: Bool, timeout: Duration, look: () -> Timestamp?, sent: () -> Void
     ) -> MintOutcome {
         let plan: (recipe: Recipe, request: ClientRequest)
         do {
@@ -30,11 +27,17 @@ package final class RecipeUpstream: Upstream {
         limits.total = timeout
         limits.connect = min(limits.connect, timeout)
         do {
-            let response = try client.send(plan.request, limits: limits, willSend: look, didSend: sent)
+            // Lives that a provider gives as an instant are counted by the clock that expiries are kept in.
+            var now = Timestamp(milliseconds: 0)
+            let response = try client.send(
+                plan.request, limits: limits,
+                willSend: {
+                    guard let looked = look() else { return false }
+                    now = looked
+                    return true
+                }, didSend: sent)
             let secrets =
                 material.credentials.values.map { $0.reveal() } + [material.refreshToken?.reveal()].compactMap { $0 }
-            // Read after the answer: what a life given as an instant loses to the call is never too little.
-            let now = clock.now().wall
             return RecipeAnswer(
                 recipe: plan.recipe, response: response, forced: forced, secrets: secrets, now: now
             ).outcome

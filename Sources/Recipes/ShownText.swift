@@ -13,10 +13,25 @@ struct ShownText {
         var hidden: Set<String> = []
         for secret in Array(secrets) + (answer.map { ShownText.sensitive($0) } ?? []) where secret.utf8.count >= 4 {
             hidden.insert(secret)
-            hidden.insert(PercentEncoding.encode(secret))
-            hidden.insert(String(JSON.Value.string(secret).text.dropFirst().dropLast()))
+            let encoded = PercentEncoding.encode(secret)
+            let escaped = String(JSON.Value.string(secret).text.dropFirst().dropLast())
+            for form in [
+                encoded, ShownText.withLowerCaseEscapes(encoded), encoded.replacing("%20", with: "+"),
+                escaped, escaped.replacing("/", with: "\\/"),
+            ] { hidden.insert(form) }
         }
         self.hidden = hidden.map { Array($0.utf8) }.sorted { $0.count > $1.count }
+    }
+
+    /// `%2F` as `%2f`, as some servers write it.
+    private static func withLowerCaseEscapes(_ encoded: String) -> String {
+        var bytes = Array(encoded.utf8)
+        for at in bytes.indices where bytes[at] == UInt8(ascii: "%") {
+            for digit in at + 1..<min(at + 3, bytes.count) where (0x41...0x46).contains(bytes[digit]) {
+                bytes[digit] += 0x20
+            }
+        }
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     func clean(_ text: String, limit: Int = 300) -> String {

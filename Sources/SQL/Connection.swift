@@ -10,7 +10,6 @@ package protocol Connection: AnyObject {
 
     /// Runs a statement; answers how many rows it matched (`UPDATE`, `DELETE`) or inserted.
     ///
-    /// For an upsert the count says only whether it is 0.
     @discardableResult
     func execute(_ query: Query) throws(DatabaseError) -> Int
 

@@ -38,14 +38,6 @@ package struct DatabaseError: Error, Sendable, CustomStringConvertible, CustomDe
         self.serverMessage = serverMessage
     }
 
-    /// Whether the database is away, so that a caller may come back later.
-    package var isOutage: Bool {
-        switch code {
-        case .unavailable, .lost, .timeout, .lockTimeout, .deadlock: true
-        default: false
-        }
-    }
-
     package var debugDescription: String { description }
     package var customMirror: Mirror { Mirror(self, children: ["code": code, "number": number]) }
 

@@ -22,17 +22,6 @@ package enum Dialect: Sendable {
         }
     }
 
-    /// The end of an `INSERT` that updates `columns` where a row with the same `key` columns exists.
-    package func upsert(key: [String], columns: [String]) -> String {
-        switch self {
-        case .mysql:
-            "ON DUPLICATE KEY UPDATE " + columns.map { "`\($0)` = VALUES(`\($0)`)" }.joined(separator: ", ")
-        case .sqlite:
-            "ON CONFLICT (" + key.map { "`\($0)`" }.joined(separator: ", ") + ") DO UPDATE SET "
-                + columns.map { "`\($0)` = excluded.`\($0)`" }.joined(separator: ", ")
-        }
-    }
-
     /// A `LIKE` pattern for text that contains `text`, with `!` as the escape character: `x LIKE ? ESCAPE '!'`.
     package static func contains(_ text: String) -> String {
         // By scalar: a wildcard followed by a combining mark is one character to Swift, and still a wildcard to a database.

@@ -146,8 +146,10 @@ final class SimulatedStore: TokenStore {
         }
     }
 
-    func post(_ notice: Notice, of id: SecretID) throws(StoreError) {
-        try run("post") { [self] () throws(StoreError) in try inner.post(notice, of: id) }
+    func abandon(_ id: SecretID, fence: Int64, extraCalls: Int64, notice: Notice?) throws(StoreError) {
+        try run("abandon") { [self] () throws(StoreError) in
+            try inner.abandon(id, fence: fence, extraCalls: extraCalls, notice: notice)
+        }
     }
 
     func noteUse(_ id: SecretID, seen: Timestamp?) throws(StoreError) -> Bool {

@@ -50,7 +50,7 @@ final class SimulatedUpstream: Upstream {
     }
 
     func mint(
-        _ material: Material, forced: Bool, timeout: Duration, look: () -> Bool, sent: () -> Void
+        _ material: Material, forced: Bool, timeout: Duration, look: () -> Timestamp?, sent: () -> Void
     ) -> MintOutcome {
         guard let task else { return .stopped }
         let scenario = world.scenario
@@ -64,7 +64,7 @@ final class SimulatedUpstream: Upstream {
         }
         task.sleep(
             world.random.chance(0.05) ? world.random.milliseconds(300...2_000) : world.random.milliseconds(5...100))
-        guard look() else { return .stopped }
+        guard look() != nil else { return .stopped }
         if world.random.chance(scenario.lateSends) {
             world.count(.freezeBeforeSending)
             task.freeze()

@@ -86,8 +86,12 @@ extension DatabaseStore: RealmStore {
             let revision = try columns.integer()
             if try columns.integer() > 0 { return .hasSecrets }
             // Who creates a secret counts the revision up in the same transaction: it cannot slip in between.
-            let deleted = try execute("DELETE FROM realm WHERE id = \(id) AND revision = \(revision)")
-            return deleted == 1 ? .deleted : nil
+            let isDeleted = try transaction {
+                let deleted = try connection.execute("DELETE FROM realm WHERE id = \(id) AND revision = \(revision)")
+                if deleted == 1 { try connection.execute("DELETE FROM upstream_place WHERE realm = \(id)") }
+                return deleted == 1
+            }
+            return isDeleted ? .deleted : nil
         }
     }
 

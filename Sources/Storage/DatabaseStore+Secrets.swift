@@ -66,7 +66,9 @@ extension DatabaseStore: SecretStore {
             let newVersion = max(version + 1, now.milliseconds)
             let discard: Query = if discardsToken { ", valid_from = \(newVersion)" } else { "" }
             // Another refresh token begins another line: what was issued for the one before is of no use any more.
-            let isSameRefreshToken = new["refresh_token"] == old["refresh_token"]
+            let isSameRefreshToken =
+                new["refresh_token"].map { Array($0.reveal().utf8) }
+                == old["refresh_token"].map { Array($0.reveal().utf8) }
             let refresh: Query = if isSameRefreshToken { "" } else { ", refresh_version = \(newVersion)" }
             let updated = try execute(
                 """

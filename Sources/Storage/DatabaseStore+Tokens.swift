@@ -184,8 +184,15 @@ extension DatabaseStore: TokenStore {
 
     // MARK: Notices
 
-    package func post(_ notice: Notice, of id: SecretID) throws(StoreError) {
-        try execute(insert(notice, of: id))
+    package func abandon(_ id: SecretID, fence: Int64, extraCalls: Int64, notice: Notice?) throws(StoreError) {
+        if extraCalls != 0 {
+            try execute(
+                """
+                UPDATE token SET calls = calls + \(extraCalls)
+                WHERE realm = \(id.realm) AND `key` = \(id.key) AND fence = \(fence)
+                """)
+        }
+        if let notice { try execute(insert(notice, of: id)) }
     }
 
     /// Runs a guarded statement, and stores the notice of what it does together with it or not at all.

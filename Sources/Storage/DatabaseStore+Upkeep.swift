@@ -23,8 +23,8 @@ extension DatabaseStore: UpkeepStore {
             let id = SecretID(realm: try columns.text(), key: try columns.text())
             let dueAt = try columns.instant()
             let usedAt = try columns.optionalInstant()
-            tokens.append(
-                DueToken(id: id, dueAt: dueAt, usedAt: usedAt, policy: try policy(try columns.optionalText())))
+            let text = try columns.optionalText()
+            tokens.append(DueToken(id: id, dueAt: dueAt, usedAt: usedAt, policy: try? policy(text)))
         }
         return (now: now, tokens: tokens)
     }
@@ -70,11 +70,13 @@ extension DatabaseStore: NoticeStore {
             let id = SecretID(realm: try columns.text(), key: try columns.text())
             guard let event: Notice.Event = try columns.optionalWord() else { throw .broken("notice.event is not set") }
             let generation = try columns.integer()
-            let failure = try columns.optionalText().map { text throws(StoreError) in try FailureText.decode(text) }
+            // A row that cannot be read whole is told with what there is: it must not stop the others.
+            let failure = try columns.optionalText().flatMap { try? FailureText.decode($0) }
             let createdAt = try columns.instant()
             let attempts = try columns.integer()
             let nextAt = try columns.instant()
-            let url = try policy(try columns.optionalText()).noticeURL
+            let text = try columns.optionalText()
+            let url = (try? policy(text))?.noticeURL
             try columns.requireUnsealed()
             let key = try columns.optionalText()
             var target: NoticeTarget?

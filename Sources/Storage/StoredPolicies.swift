@@ -6,11 +6,13 @@ struct StoredPolicies {
     /// More realms than one instance serves at a time; beyond it everything is read anew.
     private static let limit = 1_000
 
-    private var byText: [String: Policy] = [:]
+    /// By bytes: texts that only look alike are two policies.
+    private var byText: [[UInt8]: Policy] = [:]
 
     mutating func policy(_ text: String?) throws(StoreError) -> Policy {
         guard let text else { return .undeclared }
-        if let known = byText[text] { return known }
+        let bytes = Array(text.utf8)
+        if let known = byText[bytes] { return known }
         let policy: Policy
         do {
             policy = try Policy(parsing: try JSON.Value(parsing: text.utf8))
@@ -21,7 +23,7 @@ struct StoredPolicies {
             throw .broken("realm.policy is not JSON")
         }
         if byText.count >= Self.limit { byText = [:] }
-        byText[text] = policy
+        byText[bytes] = policy
         return policy
     }
 }

@@ -111,8 +111,11 @@ extension InMemoryStore: TokenStore {
         }
     }
 
-    package func post(_ notice: Notice, of id: SecretID) throws(StoreError) {
-        statement { state, now in state.add(notice, of: id, at: now) }
+    package func abandon(_ id: SecretID, fence: Int64, extraCalls: Int64, notice: Notice?) throws(StoreError) {
+        statement { state, now in
+            if state.secrets[id]?.row.fence == fence { state.secrets[id]?.row.ledger?.calls += extraCalls }
+            if let notice { state.add(notice, of: id, at: now) }
+        }
     }
 
     package func noteUse(_ id: SecretID, seen: Timestamp?) throws(StoreError) -> Bool {

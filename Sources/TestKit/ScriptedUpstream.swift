@@ -1,3 +1,4 @@
+package import Clocks
 package import Tokens
 
 /// A provider that answers what a test says, and counts.
@@ -12,6 +13,8 @@ package final class ScriptedUpstream: Upstream {
     package var beforeLook: () -> Void = {}
     /// The calls that reached the provider.
     package private(set) var calls = 0
+    /// The time that the last of them had.
+    package private(set) var timeout = Duration.zero
     /// Whether the last of them was to force a new token.
     package private(set) var isForced = false
 
@@ -20,12 +23,13 @@ package final class ScriptedUpstream: Upstream {
     }
 
     package func mint(
-        _ material: Material, forced: Bool, timeout: Duration, look: () -> Bool, sent: () -> Void
+        _ material: Material, forced: Bool, timeout: Duration, look: () -> Timestamp?, sent: () -> Void
     ) -> MintOutcome {
         beforeLook()
-        guard look() else { return .stopped }
+        guard look() != nil else { return .stopped }
         calls += 1
         isForced = forced
+        self.timeout = timeout
         beforeSending()
         sent()
         whileUnderWay()

@@ -56,10 +56,16 @@ struct Arguments {
 
     /// Text from the query or else from the body; an absent one is nil, an empty one or JSON `null` too.
     func text(_ name: String) throws(Problem) -> String? {
-        if let value = query.values(name).first { return value.isEmpty ? nil : value }
+        // A database may take a NUL for the end of the text.
+        if let value = query.values(name).first {
+            if value.utf8.contains(0) { throw .badInput(name, "has a NUL character") }
+            return value.isEmpty ? nil : value
+        }
         switch body?[name] {
         case nil, .null?: return nil
-        case .string(let text)?: return text.isEmpty ? nil : text
+        case .string(let text)?:
+            if text.utf8.contains(0) { throw .badInput(name, "has a NUL character") }
+            return text.isEmpty ? nil : text
         default: throw .badInput(name, "must be text")
         }
     }

@@ -8,14 +8,16 @@ enum Name {
     static let keyLength = 1...200
 
     static func isValid(_ name: String, length: ClosedRange<Int>) -> Bool {
-        length.contains(name.utf8.count) && name.utf8.allSatisfy(isAllowed)
+        // A path with these as segments means another path.
+        length.contains(name.utf8.count) && name.utf8.allSatisfy(isAllowed) && name != "." && name != ".."
     }
 
     /// Refuses a name that no new row may have.
     static func check(_ name: String, length: ClosedRange<Int>, field: String) throws(Problem) {
         if isValid(name, length: length) { return }
         throw .badInput(
-            field, "has \(length.lowerBound)–\(length.upperBound) characters out of A–Z a–z 0–9 . _ : @ -")
+            field,
+            "has \(length.lowerBound)–\(length.upperBound) characters out of A–Z a–z 0–9 . _ : @ -, and is not . or ..")
     }
 
     private static func isAllowed(_ byte: UInt8) -> Bool {

@@ -38,10 +38,16 @@ package final class NoticeDelivery {
 
     func run(deadline: Moment?) throws(StoreError) -> Report {
         var report = Report()
+        var seen: Set<Int64> = []
+        // Who does not answer is not asked again for every notice that waits for it.
+        var failing: Set<String> = []
         while true {
-            let (now, notices) = try store.pendingNotices(limit: NoticeDelivery.batch)
-            if notices.isEmpty { return report }
-            for notice in notices {
+            let asked = clock.now()
+            let (read, notices) = try store.pendingNotices(limit: NoticeDelivery.batch)
+            let fresh = notices.filter { seen.insert($0.number).inserted }
+            if fresh.isEmpty { return report }
+            for notice in fresh where !failing.contains(notice.id.realm) {
+                let now = read + asked.elapsed(to: clock.now())
                 if let deadline, clock.now().timeLeft(until: deadline) < NoticeDelivery.timeout + .seconds(1) {
                     return report
                 }
@@ -56,6 +62,7 @@ package final class NoticeDelivery {
                     try store.remove(notice)
                 } else {
                     report.failed += 1
+                    failing.insert(notice.id.realm)
                     if now - notice.createdAt > NoticeDelivery.longestLife { try giveUp(notice) }
                 }
             }

@@ -13,7 +13,8 @@ extension TokenService {
 
     /// Asks the database for its clock and its schema; 503 names every check that failed.
     func readiness() -> Response {
-        var checks: Object = ["database": "ok", "schema": "ok", "keys": "ok", "clock": "ok"]
+        // There are no keys to check before credentials are sealed: nothing that could fail.
+        var checks: Object = ["database": "ok", "schema": "ok", "keys": "none", "clock": "ok"]
         let before = clock.now()
         do throws(StoreError) {
             let (now, isMigrated) = try probe.probe()
@@ -29,7 +30,7 @@ extension TokenService {
             checks["schema"] = "unknown"
             checks["clock"] = "unknown"
         }
-        let isReady = checks.members.allSatisfy { $0.value == "ok" }
+        let isReady = checks.members.allSatisfy { $0.value == "ok" || ($0.name == "keys" && $0.value == "none") }
         var response = Response(
             isReady ? .ok : .serviceUnavailable,
             json: ["status": .string(isReady ? "ok" : "unavailable"), "checks": .object(checks)])

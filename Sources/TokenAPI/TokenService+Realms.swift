@@ -174,6 +174,7 @@ extension Arguments {
         case .null?: return .clear
         case .string(let text)?:
             if text.unicodeScalars.count > limit { throw .badInput(name, "has at most \(limit) characters") }
+            if text.utf8.contains(0) { throw .badInput(name, "has a NUL character") }
             return .set(text)
         default: throw .badInput(name, "must be text")
         }

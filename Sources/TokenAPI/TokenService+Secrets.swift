@@ -21,6 +21,11 @@ extension TokenService {
 
     func readSecret(_ id: SecretID) throws(Problem) -> Response {
         guard let secret = try stored({ () throws(StoreError) in try secrets.secret(id) }) else {
+            if Name.isValid(id.realm, length: Name.realmLength),
+                try stored({ () throws(StoreError) in try realms.realm(id.realm) }) == nil
+            {
+                throw .unknownRealm
+            }
             throw unknownSecret(id)
         }
         var object = TokenService.masked(secret)
@@ -102,8 +107,7 @@ extension TokenService {
         let arguments = try Arguments(
             request, members: Set(TokenService.numberedNames + ["realm", "key", "credentials", "discard_token"]))
         let id = SecretID(realm: try arguments.requiredMember("realm"), key: try arguments.requiredMember("key"))
-        try Name.check(id.realm, length: Name.realmLength, field: "realm")
-        try Name.check(id.key, length: Name.keyLength, field: "key")
+        try checkNames(of: id)
         let changes = try credentialChanges(arguments)
         let discardsToken = try arguments.flag("discard_token")
         let written = try stored { () throws(StoreError) in
@@ -113,6 +117,14 @@ extension TokenService {
         return Response(
             .ok, json: .object(TokenService.masked(secret)),
             notes: [(name: "realm", value: id.realm), (name: "outcome", value: "stored")])
+    }
+
+    /// A migrated secret keeps its name, and its credentials can be changed.
+    private func checkNames(of id: SecretID) throws(Problem) {
+        if Name.isValid(id.realm, length: Name.realmLength), Name.isValid(id.key, length: Name.keyLength) { return }
+        if try stored({ () throws(StoreError) in try secrets.secret(id) }) != nil { return }
+        try Name.check(id.realm, length: Name.realmLength, field: "realm")
+        try Name.check(id.key, length: Name.keyLength, field: "key")
     }
 
     private func credentialChanges(_ arguments: Arguments) throws(Problem) -> [String: Change<Redacted<String>>] {

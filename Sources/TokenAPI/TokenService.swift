@@ -62,8 +62,12 @@ package final class TokenService: Handler {
             return Problem.badInput("job", "must be upkeep").response(requestID: schedule.id)
         }
         do throws(Problem) {
-            let done = try stored { () throws(StoreError) in try upkeep.run(deadline: deadline) }
+            let upkeepResult = Result { () throws(Problem) in
+                try stored { () throws(StoreError) in try upkeep.run(deadline: deadline) }
+            }
+            // Notices go out whatever became of the refreshes.
             let told = try stored { () throws(StoreError) in try notices.run(deadline: deadline) }
+            let done = try upkeepResult.get()
             return Response(
                 .ok,
                 json: [
@@ -149,7 +153,7 @@ extension Page {
     /// `page` from 1, `pageSize` from 1, 10 without one, above 100 counts as 100.
     init(_ arguments: Arguments) throws(Problem) {
         let number = try arguments.integer("page", in: 1...1_000_000_000) ?? 1
-        let size = try arguments.integer("pageSize", in: 1...Int64.max) ?? 10
+        let size = try arguments.integer("pageSize", in: 1...1_000_000_000) ?? 10
         self.init(number: Int(number), size: Int(min(size, 100)))
     }
 }

@@ -75,8 +75,8 @@ package final class Broker {
                 return decision
             case .wait(let time): return wait(time, waiting, deadline: deadline)
             case .refresh(let reason):
-                guard let timeout = upstreamTimeout(snapshot.policy, deadline: deadline) else {
-                    return view.fallback ?? .refuse(.busy(retryAfter: .seconds(1)))
+                guard snapshot.policy.callTime(until: deadline, now: clock.now()) != nil else {
+                    return view.unrefreshed ?? .refuse(.busy(retryAfter: .seconds(1)))
                 }
                 switch flights.board(id) {
                 case .passenger(let flight):
@@ -84,14 +84,14 @@ package final class Broker {
                     var waiting = waiting
                     waiting.flight = flight
                     return wait(Broker.longestPoll, waiting, deadline: deadline)
-                case .full: return view.fallback ?? wait(Broker.longestPoll, waiting, deadline: deadline)
+                case .full: return view.unrefreshed ?? wait(Broker.longestPoll, waiting, deadline: deadline)
                 case .pilot(let flight):
                     let result = refresher.refresh(
                         id, snapshot: snapshot, assessment: view.assessment, reason: reason,
-                        isUse: wish != .upkeep, timeout: timeout)
+                        isUse: wish != .upkeep, deadline: deadline)
                     flights.land(id, flight, result)
                     if case .crowded = result {
-                        return view.fallback ?? wait(Broker.longestPoll, waiting, deadline: deadline)
+                        return view.unrefreshed ?? wait(Broker.longestPoll, waiting, deadline: deadline)
                     }
                     ended = result
                 }
@@ -108,13 +108,6 @@ package final class Broker {
         } catch {
             return .failure(.storeUnavailable)
         }
-    }
-
-    /// How long an upstream call may take so that its answer can still be stored and sent; nil where that is too little.
-    private func upstreamTimeout(_ policy: Policy, deadline: Moment?) -> Duration? {
-        guard let deadline else { return policy.timeout }
-        let left = clock.now().timeLeft(until: deadline) - .milliseconds(500)
-        return left < min(.seconds(1), policy.timeout) ? nil : min(policy.timeout, left)
     }
 
     private func wait(_ time: Duration, _ patience: Patience, deadline: Moment?) -> Decision {
@@ -185,6 +178,11 @@ extension Broker {
 
         /// The stored token where nothing better can be had, unless it is the one that was reported.
         var fallback: Decision? { isReporterOfThis ? nil : answer(isStale: true) }
+
+        /// The stored token where there is no place or time for a refresh now: nothing has failed.
+        var unrefreshed: Decision? {
+            isReporterOfThis ? nil : answer(isStale: !assessment.isCurrentVersion, isSuppressed: wish == .flush)
+        }
 
         /// The stored token for whoever need not wait for another's routine refresh.
         var atOnce: Decision? {

@@ -138,6 +138,13 @@ extension Policy {
         Timestamp(milliseconds: (day(at: now) + 1) * 86_400_000) - dayOffset
     }
 
+    /// How long an upstream call may take so that its answer can still be stored and sent; nil where that is too little.
+    func callTime(until deadline: Moment?, now: Moment) -> Duration? {
+        guard let deadline else { return timeout }
+        let left = now.timeLeft(until: deadline) - .milliseconds(500)
+        return left < min(.seconds(1), timeout) ? nil : min(timeout, left)
+    }
+
     /// Calls that routine refreshes shall still find, however many are forced.
     var quotaReserve: Int64 { (quota ?? 0) / 4 }
 }

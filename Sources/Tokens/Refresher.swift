@@ -39,21 +39,20 @@ final class Refresher {
 
     func refresh(
         _ id: SecretID, snapshot: Snapshot, assessment: Assessment, reason: RefreshReason, isUse: Bool,
-        timeout: Duration
+        deadline: Moment?
     ) -> Ended {
         let call = Call(
             id: id, fence: snapshot.row.fence + 1, generation: snapshot.row.generation, holder: randomHolder(),
-            reason: reason, fails: snapshot.row.fails, policy: snapshot.policy, timeout: timeout)
+            reason: reason, fails: snapshot.row.fails, policy: snapshot.policy, deadline: deadline)
         do {
             guard let limit = call.policy.concurrency else {
                 return try refresh(call, snapshot, assessment, isUse: isUse)
             }
             let place = try store.enter(id.realm, limit: limit, holder: call.holder, length: call.policy.lease)
             guard let place else { return .crowded }
-            let ended = try refresh(call, snapshot, assessment, isUse: isUse)
             // A place that cannot be given back is free again when the lease would have ended.
-            try? store.leave(id.realm, place: place, holder: call.holder)
-            return ended
+            defer { try? store.leave(id.realm, place: place, holder: call.holder) }
+            return try refresh(call, snapshot, assessment, isUse: isUse)
         } catch .broken(let what) {
             return .storeFailed(.storeBroken(what))
         } catch {
@@ -76,7 +75,13 @@ final class Refresher {
         let reason: RefreshReason
         let fails: Int64
         let policy: Policy
-        let timeout: Duration
+        /// By which the caller's answer must be on its way; nil where nothing sets one.
+        let deadline: Moment?
+
+        /// Whether the caller can still be answered if the database is asked once more.
+        func hasTime(_ now: Moment) -> Bool {
+            deadline.map { now.timeLeft(until: $0) > .milliseconds(200) } ?? true
+        }
 
         func notice(_ event: Notice.Event, generation: Int64, _ failure: UpstreamFailure? = nil) -> Notice? {
             policy.noticeURL == nil ? nil : Notice(event, generation: generation, failure: failure)
@@ -127,13 +132,16 @@ final class Refresher {
         var sentCalls: Int64 = 0
         var lastFailure: UpstreamFailure?
         while true {
+            guard let timeout = call.policy.callTime(until: call.deadline, now: clock.now()) else {
+                return try stop(call, lastFailure, sentCalls, material.version)
+            }
             var look: Look?
             var sent: Sent?
             let outcome = upstream.mint(
-                material, forced: call.reason.isForced, timeout: call.timeout,
+                material, forced: call.reason.isForced, timeout: timeout,
                 look: {
-                    look = self.look(call, version: material.version)
-                    return look != nil
+                    look = self.look(call, version: material.version, timeout: timeout)
+                    return look.map { $0.at + $0.asked.elapsed(to: self.clock.now()) }
                 },
                 sent: { sent = look.map { self.sent(after: $0) } })
             if look != nil { sentCalls += 1 }
@@ -144,7 +152,7 @@ final class Refresher {
                 return try commit(
                     call, token: token, life: life, refreshToken: refreshToken, look: look,
                     sent: sent ?? Sent(at: look.at, moment: look.asked),
-                    material: material, extraCalls: sentCalls - 1)
+                    material: material, timeout: timeout, extraCalls: sentCalls - 1)
             case .refused(let failure):
                 // Once more, where that may help and nothing has happened; the look decides whether the lease leaves the time.
                 if failure.failureClass == .transient, failure.retryAfter == nil, lastFailure == nil {
@@ -154,16 +162,16 @@ final class Refresher {
                 return try fail(call, failure, sentCalls, material.version, at: look)
             case .unusable(let failure):
                 // The call is over, so only a stored token that lives can have been harmed by a mint nobody can read.
-                if let look, look.isAlive, call.policy.overlap != nil { return try abandon(call, failure, sentCalls) }
+                if let look, look.isAlive, call.policy.overlap != nil { return abandon(call, failure, sentCalls) }
                 return try fail(call, failure, sentCalls, material.version, at: look)
             case .ambiguous(let failure):
                 // The open lease stands for the mint that may have happened, unless the request left after its end.
                 if let look, let sent, let leaseUntil = look.row.leaseUntil,
-                    sent.at + call.timeout + call.policy.grace > leaseUntil
+                    sent.at + timeout + call.policy.grace > leaseUntil
                 {
-                    try mark(call, sent: sent)
+                    try mark(call, sent: sent, timeout: timeout)
                 }
-                return try abandon(call, failure, sentCalls)
+                return abandon(call, failure, sentCalls)
             case .stopped:
                 return try stop(call, lastFailure, sentCalls, material.version)
             }
@@ -171,7 +179,7 @@ final class Refresher {
     }
 
     /// The same reading as everybody's; nil where the call must not be sent.
-    private func look(_ call: Call, version: Version) -> Look? {
+    private func look(_ call: Call, version: Version, timeout: Duration) -> Look? {
         for _ in 0..<3 {
             guard let lookup = try? store.read(call.id, clock: clock), case .found(let snapshot) = lookup else {
                 return nil
@@ -181,7 +189,7 @@ final class Refresher {
             let row = snapshot.row
             guard row.fence == call.fence, row.holder == call.holder, snapshot.version == version,
                 let leaseUntil = row.leaseUntil,
-                leaseUntil - (snapshot.now + elapsed) >= call.timeout + call.policy.grace
+                leaseUntil - (snapshot.now + elapsed) >= timeout + call.policy.grace
             else { return nil }
             let assessment = Assessment(snapshot, wish: .token(minimumLife: nil), now: snapshot.now + elapsed)
             return Look(row: row, at: snapshot.now, asked: snapshot.asked, isAlive: assessment.isAlive)
@@ -219,9 +227,11 @@ final class Refresher {
     }
 
     /// Nobody knows what the provider did: the lease runs out by itself.
-    private func abandon(_ call: Call, _ failure: UpstreamFailure, _ sentCalls: Int64) throws(StoreError) -> Ended {
-        if let notice = call.notice(.failure, generation: call.generation, failure) {
-            try store.post(notice, of: call.id)
+    private func abandon(_ call: Call, _ failure: UpstreamFailure, _ sentCalls: Int64) -> Ended {
+        let notice = call.notice(.failure, generation: call.generation, failure)
+        if sentCalls > 1 || notice != nil {
+            // What the provider said stands whether or not this is written.
+            try? store.abandon(call.id, fence: call.fence, extraCalls: sentCalls - 1, notice: notice)
         }
         return .failed(failure)
     }
@@ -230,7 +240,7 @@ final class Refresher {
 
     private func commit(
         _ call: Call, token: Redacted<String>, life: Duration?, refreshToken: Redacted<String>?, look: Look,
-        sent: Sent, material: Material, extraCalls: Int64
+        sent: Sent, material: Material, timeout: Duration, extraCalls: Int64
     ) throws(StoreError) -> Ended {
         let policy = call.policy
         let life = policy.granted(life)
@@ -248,11 +258,11 @@ final class Refresher {
             dueAt: policy.scheduleAt(call.id, expiresAt: expiresAt, life: life), extraCalls: extraCalls,
             notice: isSameToken ? nil : call.notice(.token, generation: generation))
         var lastError: StoreError?
-        for _ in 0..<3 {
+        for _ in 0..<3 where lastError == nil || call.hasTime(clock.now()) {
             do throws(StoreError) {
                 if try store.commit(call.id, record) { return .minted }
                 // Fenced out: the newer holder must learn that the provider minted after all.
-                try mark(call, sent: sent)
+                try mark(call, sent: sent, timeout: timeout)
                 return .overtaken
             } catch {
                 lastError = error
@@ -262,7 +272,7 @@ final class Refresher {
             }
             if snapshot.row.token == token, snapshot.row.mintedAt == look.at { return .minted }
             if snapshot.row.fence != call.fence {
-                try mark(call, sent: sent)
+                try mark(call, sent: sent, timeout: timeout)
                 return .overtaken
             }
         }
@@ -279,9 +289,9 @@ final class Refresher {
     // MARK: Mark
 
     /// Writes down that a mint came late, so that the stored token is known to die of it.
-    private func mark(_ call: Call, sent: Sent) throws(StoreError) {
+    private func mark(_ call: Call, sent: Sent, timeout: Duration) throws(StoreError) {
         guard let overlap = call.policy.overlap else { return }
-        let mintedBefore = sent.at + call.timeout + call.policy.grace
+        let mintedBefore = sent.at + timeout + call.policy.grace
         for _ in 0..<5 {
             guard case .found(let snapshot) = try store.read(call.id, clock: clock) else { return }
             let row = snapshot.row

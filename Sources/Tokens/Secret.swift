@@ -10,6 +10,16 @@ package struct SecretID: Hashable, Sendable {
         self.realm = realm
         self.key = key
     }
+
+    package static func == (left: SecretID, right: SecretID) -> Bool {
+        left.realm.utf8.elementsEqual(right.realm.utf8) && left.key.utf8.elementsEqual(right.key.utf8)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        for byte in realm.utf8 { hasher.combine(byte) }
+        hasher.combine(UInt8(0))
+        for byte in key.utf8 { hasher.combine(byte) }
+    }
 }
 
 /// Which recipe and which credentials a token belongs to; each counts up when its side changes.

@@ -26,8 +26,8 @@ package protocol TokenStore: AnyObject {
     func release(_ id: SecretID, _ release: LeaseRelease) throws(StoreError) -> Bool
     func mark(_ id: SecretID, _ mark: LateMintMark) throws(StoreError) -> Bool
 
-    /// Stores a notice that no other statement of the protocol carries.
-    func post(_ notice: Notice, of id: SecretID) throws(StoreError)
+    /// After a call of which nobody knows what it did: counts what the lease did not, and stores a notice. The lease stays.
+    func abandon(_ id: SecretID, fence: Int64, extraCalls: Int64, notice: Notice?) throws(StoreError)
 
     /// `SET used_at = now WHERE used_at IS NULL OR used_at = :seen`: false when another instance has noted it.
     func noteUse(_ id: SecretID, seen: Timestamp?) throws(StoreError) -> Bool

@@ -5,9 +5,10 @@ package struct DueToken: Sendable, Equatable {
     package var id: SecretID
     package var dueAt: Timestamp
     package var usedAt: Timestamp?
-    package var policy: Policy
+    /// Nil where what the realm has stored cannot be read.
+    package var policy: Policy?
 
-    package init(id: SecretID, dueAt: Timestamp, usedAt: Timestamp?, policy: Policy) {
+    package init(id: SecretID, dueAt: Timestamp, usedAt: Timestamp?, policy: Policy?) {
         self.id = id
         self.dueAt = dueAt
         self.usedAt = usedAt
@@ -63,23 +64,29 @@ package final class Upkeep {
             let fresh = tokens.filter { seen.insert($0.id).inserted }
             if fresh.isEmpty { return report }
             for token in fresh {
-                if let deadline, clock.now().timeLeft(until: deadline) < token.policy.timeout + Upkeep.reserve {
+                // One realm that cannot be read must not stop the others.
+                guard let policy = token.policy else {
+                    report.failed += 1
+                    try store.postpone(token.id, seen: token.dueAt, to: now + .seconds(3_600))
+                    continue
+                }
+                if let deadline, clock.now().timeLeft(until: deadline) < policy.timeout + Upkeep.reserve {
                     report.isCutShort = true
                     return report
                 }
-                try look(at: token, now: now, deadline: deadline, &report)
+                try look(at: token, policy, now: now, deadline: deadline, &report)
             }
         }
     }
 
     private func look(
-        at token: DueToken, now: Timestamp, deadline: Moment?, _ report: inout Report
+        at token: DueToken, _ policy: Policy, now: Timestamp, deadline: Moment?, _ report: inout Report
     ) throws(StoreError) {
-        guard token.policy.isScheduled else {
+        guard policy.isScheduled else {
             report.passed += 1
             return try store.postpone(token.id, seen: token.dueAt, to: nil)
         }
-        guard let usedAt = token.usedAt, now - usedAt < token.policy.idleAfter else {
+        guard let usedAt = token.usedAt, now - usedAt < policy.idleAfter else {
             report.lapsed += 1
             return try store.postpone(token.id, seen: token.dueAt, to: nil)
         }

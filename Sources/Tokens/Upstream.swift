@@ -1,3 +1,4 @@
+package import Clocks
 package import Log
 
 /// A provider's refusal or failure, as it may be shown: codes and words, nothing secret.
@@ -63,9 +64,9 @@ package protocol Upstream: AnyObject {
     ///
     /// - Parameters:
     ///   - forced: a new token is wanted even where the provider would give the old one again.
-    ///   - look: called when the connection stands and nothing has been sent; false stops the call.
+    ///   - look: called when the connection stands and nothing has been sent; answers the database's clock, nil stops the call.
     ///   - sent: called when the request has been handed to the socket.
     func mint(
-        _ material: Material, forced: Bool, timeout: Duration, look: () -> Bool, sent: () -> Void
+        _ material: Material, forced: Bool, timeout: Duration, look: () -> Timestamp?, sent: () -> Void
     ) -> MintOutcome
 }

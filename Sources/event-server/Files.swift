@@ -19,6 +19,20 @@ enum WorkingFolder {
     }
 }
 
+/// A file that one process at a time may have.
+enum LockFile {
+    /// The lock, held until the process ends; nil where another process has it.
+    ///
+    /// Children do not inherit it.
+    static func take(_ path: String) -> Int32? {
+        let descriptor = unsafe open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { return nil }
+        if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return descriptor }
+        close(descriptor)
+        return nil
+    }
+}
+
 /// Files of one short text.
 enum TextFile {
     static func read(_ path: String) -> String? {

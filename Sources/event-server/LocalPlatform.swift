@@ -59,6 +59,12 @@ enum LocalPlatform {
         guard WorkingFolder.make(data) else {
             throw Failure(message: "the data folder \(data) cannot be made or written")
         }
+        guard let lock = LockFile.take(data + "/lock") else {
+            throw Failure(
+                message:
+                    "the data folder \(data) is in use by another local platform: stop it, or name another by --data")
+        }
+        defer { close(lock) }
         let provider = try Companion.startProvider(programs + "/fake-provider", data: data)
         defer { provider.process.kill() }
         settings.environment = environment(
@@ -76,10 +82,15 @@ enum LocalPlatform {
         }
         defer { Serve.stop(platform, server) }
         let url = "http://127.0.0.1:\(server.port)"
+        try waitUntilReady(server.port, provider: provider.address)
         announce(
             url, provider: "http://" + provider.address,
             hasKeys: settings.environment.contains { $0.name == "AUTH" && $0.value != "none" })
-        try waitUntilReady(server.port, provider: provider.address)
+        if settings.environment.contains(where: { $0.name == "AUTH" && $0.value != "none" }),
+            !settings.environment.contains(where: { $0.name == "ADMIN_KEY_SHA256" && !$0.value.isEmpty })
+        {
+            Terminal.complain("ADMIN_KEY_SHA256 is missing: with AUTH=keys nobody can do anything yet")
+        }
         Terminal.print("ready: \(url)")
         _ = csystem_wait_for_termination()
     }
@@ -126,7 +137,7 @@ enum LocalPlatform {
             let front = Probe.status(port: port, path: "/readyz")
             let provider = Probe.status(port: providerPort, path: "/")
             if front == 200 || front == 401, provider == 200 { return }
-            if front == 502 { throw Failure(message: "the function does not start; its lines above say why") }
+            if front == 502 { throw Failure(message: "the function does not start; its line above names the variable") }
             usleep(5_000)
         }
         throw Failure(message: "the function is not ready; see http://127.0.0.1:\(port)/readyz")

@@ -31,12 +31,18 @@ struct AdminCommand {
         } catch let error as DatabaseError {
             // An operator sees the server's own words, on one line.
             let words = error.serverMessage.split(whereSeparator: \.isNewline).joined(separator: " ")
-            complain("token-server-admin: \(error)" + (words.isEmpty ? "" : ": \(words)"))
+            complain("token-server-admin: \(variable): \(error)" + (words.isEmpty ? "" : ": \(words)"))
             return 1
         } catch {
             complain("token-server-admin: \(error)")
             return 1
         }
+    }
+
+    /// The variable that names the database.
+    private var variable: String {
+        let isSet = unsafe getenv("DATABASE_URL").map { unsafe $0.pointee != 0 } ?? false
+        return isSet ? "DATABASE_URL" : "MYSQL_HOST"
     }
 
     private func complain(_ text: String) {

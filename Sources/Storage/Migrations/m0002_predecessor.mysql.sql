@@ -92,7 +92,7 @@ ALTER TABLE secret
 -- A live token comes along as the first of its secret. One without expiry is believed only where its realm cannot fetch
 -- another. What a server has stored since an interrupted run stays.
 -- when column secret.key_1
-INSERT IGNORE INTO token
+INSERT INTO token
     (realm, `key`, token, expires_at, generation, minted_at, minted_for_realm, minted_for_secret, fence, fails, doubts, marks)
 SELECT held.realm, held.`key`,
     CASE WHEN held.is_live THEN held.token END,
@@ -110,7 +110,9 @@ FROM (
             secret.expires_at > CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)
             OR (secret.expires_at IS NULL AND realm.config IS NULL AND realm.logic_code = '')), 0) AS is_live
     FROM secret LEFT JOIN realm ON realm.id = secret.realm
-) AS held;
+) AS held
+-- Who is there already stays as it is; a value that does not fit is an error all the same, unlike with IGNORE.
+ON DUPLICATE KEY UPDATE realm = token.realm;
 
 -- when index secret.idx_secret_realm
 ALTER TABLE secret DROP INDEX idx_secret_realm;

@@ -24,7 +24,9 @@ import Tokens
         let egress = try EgressPolicy(parsing: "127.0.0.1:\(server.port)")
         var sents = 0
         let outcome = RecipeUpstream(client: CurlClient(), egress: egress).mint(
-            material(server.url), forced: false, timeout: .milliseconds(600), look: look, sent: { sents += 1 })
+            material(server.url), forced: false, timeout: .milliseconds(600),
+            look: { look() ? SystemClock().now().wall : nil },
+            sent: { sents += 1 })
         return (outcome, sents)
     }
 

@@ -44,7 +44,6 @@ struct OutageTests {
         for _ in 0..<2 {
             let error = #expect(throws: DatabaseError.self) { try value(connection) }
             #expect(error?.code == .unavailable)
-            #expect(error?.isOutage == true)
         }
         try server.restart()
         #expect(try value(connection) == 0)
@@ -184,6 +183,35 @@ struct OutageTests {
             }
             #expect(error?.code == .tls)
         }
+    }
+
+    @Test(arguments: ["tls=off", "tls=require"])
+    func `a server that dies under a statement is a lost connection, over TLS too`(options: String) throws {
+        let server = try MariaDBServer(.init(usesTLS: true))
+        let connection = try server.connection(to: server.url(options: options))
+        #expect(try connection.rows("SELECT \(1)").count == 1)
+        let killer = Thread {
+            usleep(300_000)
+            server.kill9()
+        }
+        killer.start()
+        let error = #expect(throws: DatabaseError.self) { try connection.rows("SELECT SLEEP(\(4))") }
+        #expect(error?.code == .lost, "\(error.map { "\($0) \($0.serverMessage)" } ?? "")")
+        let next = #expect(throws: DatabaseError.self) { try connection.rows("SELECT \(1)") }
+        #expect(next?.code == .unavailable)
+    }
+
+    @Test func `rows that nobody reads may still end in an error`() throws {
+        let connection = try MariaDBServer.shared().connection(to: MariaDBServer.shared().freshDatabase())
+        let error = #expect(throws: DatabaseError.self) {
+            try connection.execute(
+                """
+                SELECT seq, (SELECT other.seq FROM seq_1_to_2 AS other WHERE many.seq > 100000)
+                FROM seq_1_to_200000 AS many
+                """)
+        }
+        #expect(error?.number == 1242)
+        #expect(try connection.rows("SELECT \(1)").first?.integer(0) == 1)
     }
 
     @Test func `a connection over TLS that was idle for a while is kept`() throws {

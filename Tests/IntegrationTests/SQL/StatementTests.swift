@@ -52,13 +52,9 @@ struct StatementTests {
     }
 
     @Test(arguments: Driver.allCases)
-    func `an upsert makes the row or changes it, insert-or-ignore leaves it`(driver: Driver) throws {
+    func `insert-or-ignore leaves a row that is there as it is`(driver: Driver) throws {
         try withTable(driver) { connection in
-            let end = connection.dialect.upsert(key: ["key"], columns: ["note", "size"])
-            for size in [1, 2, 2] {
-                let query: Query = "\(insert("a", note: "n\(size)", size: size)) \(unsafeSQL: end)"
-                #expect(try connection.execute(query) > 0)
-            }
+            #expect(try connection.execute(insert("a", note: "n2", size: 2)) == 1)
             let ignoring: (String) -> Query = { key in
                 "\(unsafeSQL: connection.dialect.insertOrIgnore) entry (`key`, size) VALUES (\(key), 9)"
             }

@@ -136,7 +136,6 @@ struct TransactionTests {
             try holder.execute("UPDATE account SET amount = \(1) WHERE id = \(1)")
             let error = failure(of: { try waiter.execute("UPDATE account SET amount = \(2) WHERE id = \(1)") })
             #expect(error?.code == .lockTimeout)
-            #expect(error?.isOutage == true)
             #expect(try amounts(waiter) == [0, 0])
         }
         #expect(try amounts(waiter) == [1, 0])

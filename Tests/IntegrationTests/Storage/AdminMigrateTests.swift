@@ -36,7 +36,7 @@ import Testing
         // Port 1 of this machine: nobody listens.
         let run = try Run(["migrate"], ["DATABASE_URL": "mysql://u:canary@127.0.0.1:1/d?tls=off"])
         #expect(run.status == 1)
-        #expect(run.errors.hasPrefix("token-server-admin: the database cannot be reached"))
+        #expect(run.errors.hasPrefix("token-server-admin: DATABASE_URL: the database cannot be reached"))
         #expect(run.errors.split(separator: "\n").count == 1)
         #expect(!run.errors.contains("canary"))
     }

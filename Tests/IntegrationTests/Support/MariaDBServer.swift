@@ -126,6 +126,8 @@ final class MariaDBServer: Sendable {
     private var arguments: [String] {
         var arguments = [
             "/usr/sbin/mariadbd", "--no-defaults", "--user=root", "--datadir=\(folder)", "--socket=\(socket)",
+            // Its own: a server that starts deletes whatever temporary tables it finds there, other servers' too.
+            "--tmpdir=\(folder)",
             "--pid-file=\(folder)/pid", "--log-error=\(folder)/log", "--skip-name-resolve", "--skip-log-bin",
             "--performance-schema=off", "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=32M",
             "--default-time-zone=\(options.timeZone)",

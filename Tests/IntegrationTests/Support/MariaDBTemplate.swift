@@ -26,7 +26,8 @@ enum MariaDBTemplate {
         let folder = try ScratchFolder.make()
         try run([
             "/usr/bin/mariadb-install-db", "--no-defaults", "--user=root", "--auth-root-authentication-method=normal",
-            "--skip-test-db", "--datadir=\(folder)", "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=8M",
+            "--skip-test-db", "--datadir=\(folder)", "--tmpdir=\(folder)",
+            "--innodb-log-file-size=4M", "--innodb-buffer-pool-size=8M",
         ])
         return folder
     }

@@ -277,7 +277,8 @@ import Tokens
         ] {
             let upstream = RecipeUpstream(client: ScriptedClient(200, body), egress: EgressPolicy())
             let outcome = upstream.mint(
-                MintFixture.material(config), forced: forced, timeout: .seconds(5), look: { true }, sent: {})
+                MintFixture.material(config), forced: forced, timeout: .seconds(5),
+                look: { Timestamp(milliseconds: 0) }, sent: {})
             let failure = try #require(MintFixture.failure(outcome))
             #expect(failure.failureClass == .quota)
             #expect(failure.isDaily == isDaily)
@@ -290,7 +291,8 @@ import Tokens
             let client = ScriptedClient(200, #"{"access_token":"T"}"#)
             let upstream = RecipeUpstream(client: client, egress: EgressPolicy())
             _ = upstream.mint(
-                MintFixture.material(recipe), forced: forced, timeout: .seconds(5), look: { true }, sent: {})
+                MintFixture.material(recipe), forced: forced, timeout: .seconds(5),
+                look: { Timestamp(milliseconds: 0) }, sent: {})
             #expect(
                 client.requests.last.map { String(decoding: $0.body, as: UTF8.self) }
                     == #"{"force_refresh":\#(forced)}"#)

@@ -21,8 +21,9 @@ enum MintFixture {
     static func mint(
         _ client: ScriptedClient, _ material: Material, allow: String = "", look: () -> Bool = { true }
     ) throws -> MintOutcome {
-        let upstream = RecipeUpstream(client: client, egress: try EgressPolicy(parsing: allow), clock: FixedClock())
-        return upstream.mint(material, forced: false, timeout: .seconds(5), look: look, sent: {})
+        let upstream = RecipeUpstream(client: client, egress: try EgressPolicy(parsing: allow))
+        return upstream.mint(
+            material, forced: false, timeout: .seconds(5), look: { look() ? FixedClock().now().wall : nil }, sent: {})
     }
 
     static func recipe(_ rest: String) -> String {

@@ -117,7 +117,8 @@ import Tokens
         let client = ScriptedClient(200, #"{"access_token":"x"}"#)
         let upstream = RecipeUpstream(client: client, egress: EgressPolicy())
         _ = upstream.mint(
-            MintFixture.material(MintFixture.recipe("")), forced: false, timeout: .seconds(1), look: { true }, sent: {})
+            MintFixture.material(MintFixture.recipe("")), forced: false, timeout: .seconds(1),
+            look: { Timestamp(milliseconds: 0) }, sent: {})
         #expect(client.limits.map(\.total) == [.seconds(1)])
         #expect(client.limits.map(\.connect) == [.seconds(1)])
     }

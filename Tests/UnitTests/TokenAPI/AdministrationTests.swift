@@ -8,7 +8,7 @@ import Testing
 @Suite struct AdministrationTests {
     // MARK: Names
 
-    @Test(arguments: ["", "a b", "a/b", "é", "a\u{0}", String(repeating: "a", count: 51), "a\\\\b", "*"])
+    @Test(arguments: ["", ".", "..", "a b", "a/b", "é", "a\u{0}", String(repeating: "a", count: 51), "a\\\\b", "*"])
     func `a realm id that is no name is refused`(id: String) throws {
         let world = try World()
         let text = JSON.Value.object(["id": .string(id)]).text
@@ -196,5 +196,28 @@ import Testing
         #expect(
             try world.send(.post, "/api/secret", #"{"realm":"wx","key":"k","key_1":"******************"}"#).status
                 == 200)
+    }
+
+    @Test(arguments: [
+        ("GET", "/api/realm?keyword=%00", nil, "keyword"),
+        ("POST", "/api/realm", #"{"id":"x","comment":"a\u0000b"}"#, "comment"),
+        (
+            "POST", "/api/realm", #"{"id":"x","config":{"url":"https://h.example/","token_path":"a\u0000"}}"#,
+            "config.token_path"
+        ),
+        ("GET", "/api/token?realm=wx&key=a%00", nil, "key"),
+    ])
+    func `a NUL is refused by name: a database may take it for the end`(
+        method: String, target: String, body: String?, field: String
+    ) throws {
+        let answer = try World().send(HTTP.Method(rawValue: method), target, body)
+        #expect(answer.status == 400)
+        #expect(answer.field == field)
+    }
+
+    @Test func `a secret of a realm that is not there says so`() throws {
+        let answer = try World().send(.get, "/api/secret/none/app")
+        #expect(answer.status == 404)
+        #expect(answer.json["type"] == "/problems/realm-not-found")
     }
 }

@@ -180,4 +180,17 @@ import Tokens
         #expect(try world.token().json["token"] == "one")
         #expect(world.client.requests.count == 1)
     }
+
+    @Test func `one realm that does not answer is asked once a tick, the others are told`() throws {
+        let world = try listening([
+            World.token("one"), World.token("two"), World.answer(500, ""), World.answer(204, ""),
+        ])
+        _ = try world.token()
+        _ = try world.token("&flush=true")
+        let report = tick(world)
+        #expect(report["undelivered"] == 1)
+        #expect(report["delivered"] == 0)
+        #expect(world.client.requests.count == 3)
+        #expect(tick(world)["delivered"] == 1)
+    }
 }

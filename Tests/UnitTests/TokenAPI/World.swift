@@ -35,7 +35,7 @@ final class World {
         let settings = try Settings(environment: { environment[$0] })
         let logged = logged
         service = TokenService(
-            store: store, upstream: RecipeUpstream(client: client, egress: settings.egress, clock: clock),
+            store: store, upstream: RecipeUpstream(client: client, egress: settings.egress),
             noticeClient: client, settings: settings,
             clock: clock, logger: Logger(level: .debug, write: { logged.append($0) }))
     }

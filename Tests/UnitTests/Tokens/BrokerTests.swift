@@ -552,4 +552,49 @@ import Tokens
         }
         #expect(upstream.calls == 4)
     }
+
+    // MARK: Deadlines
+
+    @Test func `a second try has no more time than the caller has left`() throws {
+        var timeouts: [Duration] = []
+        upstream.script = { _ in
+            timeouts.append(self.upstream.timeout)
+            return .refused(UpstreamFailure(.unreachable, .transient, detail: "refused"))
+        }
+        upstream.whileUnderWay = { self.clock.advance(by: .milliseconds(1_500)) }
+        _ = decide(within: .seconds(5))
+        #expect(timeouts == [.milliseconds(4_500), .seconds(3)])
+        clock.advance(by: .seconds(600))
+        timeouts = []
+        _ = decide(within: .milliseconds(2_500))
+        #expect(timeouts == [.seconds(2)])
+    }
+
+    @Test func `where there is no time for a refresh the stored token is not called stale`() throws {
+        _ = decide()
+        clock.advance(by: .seconds(7_000))
+        let hurried = answer(decide(within: .seconds(1)))
+        #expect(hurried?.token.reveal() == "t1")
+        #expect(hurried?.isStale == false)
+        #expect(upstream.calls == 1)
+    }
+
+    @Test func `a place is given back when the database fails`() throws {
+        _ = try store.write("wx", RealmChange(policy: .set("{\"concurrency\":1}")))
+        let failing = CountingStore(store)
+        let broker = Broker(store: failing, upstream: upstream, clock: clock)
+        failing.failNext = "material"
+        guard case .storeUnavailable = refusal(decide(by: broker)) else {
+            Issue.record("no failure")
+            return
+        }
+        #expect(failing.statements.contains("leave"))
+    }
+
+    @Test func `two names that only look alike are two secrets`() {
+        let composed = SecretID(realm: "wx", key: "\u{E9}")
+        let decomposed = SecretID(realm: "wx", key: "e\u{301}")
+        #expect(composed != decomposed)
+        #expect(Set([composed, decomposed]).count == 2)
+    }
 }

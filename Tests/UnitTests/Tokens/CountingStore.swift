@@ -8,6 +8,8 @@ final class CountingStore: TokenStore {
     /// The statement that is done and whose answer is lost, once.
     var loseAnswer: String?
     var isAway = false
+    /// The statement that is not done, once.
+    var failNext: String?
     /// Runs before a statement is done.
     var before: (String) -> Void = { _ in }
     /// Runs when a statement is done, and its answer not yet read.
@@ -19,6 +21,10 @@ final class CountingStore: TokenStore {
 
     private func run<Result>(_ name: String, _ body: () throws(StoreError) -> Result) throws(StoreError) -> Result {
         if isAway { throw .unavailable }
+        if failNext == name {
+            failNext = nil
+            throw .unavailable
+        }
         before(name)
         statements.append(name)
         let result = try body()
@@ -50,8 +56,10 @@ final class CountingStore: TokenStore {
         try run("release") { () throws(StoreError) in try store.release(id, release) }
     }
 
-    func post(_ notice: Notice, of id: SecretID) throws(StoreError) {
-        try run("post") { () throws(StoreError) in try store.post(notice, of: id) }
+    func abandon(_ id: SecretID, fence: Int64, extraCalls: Int64, notice: Notice?) throws(StoreError) {
+        try run("abandon") { () throws(StoreError) in
+            try store.abandon(id, fence: fence, extraCalls: extraCalls, notice: notice)
+        }
     }
 
     func noteUse(_ id: SecretID, seen: Timestamp?) throws(StoreError) -> Bool {
