@@ -9,7 +9,6 @@ package protocol Connection: AnyObject {
     var dialect: Dialect { get }
 
     /// Runs a statement; answers how many rows it matched (`UPDATE`, `DELETE`) or inserted.
-    ///
     @discardableResult
     func execute(_ query: Query) throws(DatabaseError) -> Int
 

@@ -56,10 +56,10 @@ package final class TokenService: Handler {
 
     /// Refreshes what turns soft, then delivers notices; both end before the deadline.
     ///
-    /// `job` is `upkeep` or nothing: a schedule has one.
+    /// `job` is `refresh` or nothing.
     package func run(_ schedule: Schedule, deadline: Moment?) -> Response {
-        if let job = schedule.job, job != "upkeep" {
-            return Problem.badInput("job", "must be upkeep").response(requestID: schedule.id)
+        if let job = schedule.job, job != "refresh" {
+            return Problem.badInput("job", "must be refresh").response(requestID: schedule.id)
         }
         do throws(Problem) {
             let upkeepResult = Result { () throws(Problem) in
@@ -77,7 +77,7 @@ package final class TokenService: Handler {
                     "undelivered": JSON.Value(Int64(told.failed)),
                 ],
                 notes: [
-                    (name: "outcome", value: done.failed == 0 ? "upkeep" : "upkeep-failures"),
+                    (name: "outcome", value: done.failed == 0 ? "refreshed" : "refresh-failures"),
                     (name: "refreshed", value: String(done.refreshed)),
                 ])
         } catch {

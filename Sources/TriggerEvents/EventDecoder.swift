@@ -34,6 +34,7 @@ package struct EventDecoder: Sendable {
         case .loadBalancer: return try event.loadBalancer()
         case .schedule: return .schedule(try event.schedule())
         case .ownSchedule: return .schedule(try event.ownSchedule())
+        case .timer: return .schedule(try event.timer())
         case nil: throw .notATrigger
         }
     }
@@ -42,7 +43,7 @@ package struct EventDecoder: Sendable {
 /// One parsed event.
 struct EventReader {
     enum Kind {
-        case gatewayV1, gatewayV2, loadBalancer, schedule, ownSchedule
+        case gatewayV1, gatewayV2, loadBalancer, schedule, ownSchedule, timer
     }
 
     let document: Document
@@ -62,6 +63,7 @@ struct EventReader {
         if let type = document.member("detail-type", of: .root), has("source") {
             return document.isString(type, "Scheduled Event") ? .schedule : nil
         }
+        if has("triggerTime"), has("triggerName") { return .timer }
         // What is left is our own payload if it says so and claims to be nothing else.
         return has("job") && version == nil && context == nil ? .ownSchedule : nil
     }

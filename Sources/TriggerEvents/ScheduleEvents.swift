@@ -19,4 +19,18 @@ extension EventReader {
     func ownSchedule() throws(TriggerError) -> Schedule {
         Schedule(job: try string("job", at: "job"), id: try optionalString("id", at: "id") ?? "")
     }
+
+    /// Alibaba Function Compute's timer: the payload is text, ours JSON, and may be empty.
+    /// https://www.alibabacloud.com/help/en/functioncompute/fc-3-0/user-guide/time-triggers
+    func timer() throws(TriggerError) -> Schedule {
+        guard let payload = try optionalString("payload", at: "payload"), !payload.isEmpty else {
+            return Schedule(job: nil, id: "")
+        }
+        guard let object = (try? JSON.Value(parsing: payload.utf8))?.object else { throw .malformed(member: "payload") }
+        switch object["job"] {
+        case nil, .null?: return Schedule(job: nil, id: "")
+        case .string(let job)?: return Schedule(job: job, id: "")
+        default: throw .malformed(member: "payload.job")
+        }
+    }
 }

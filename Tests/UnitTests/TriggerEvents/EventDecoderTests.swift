@@ -72,7 +72,14 @@ import TriggerEvents
         #expect(String(decoding: request.body, as: UTF8.self) == "hello")
     }
 
-    @Test(arguments: [(Events.schedule, nil, "5b6f"), (#"{"job":"refresh"}"#, "refresh" as String?, "")])
+    @Test(arguments: [
+        (Events.schedule, nil, "5b6f"), (#"{"job":"refresh"}"#, "refresh" as String?, ""),
+        (
+            #"{"triggerTime":"2023-12-26T07:49:00Z","triggerName":"refresh","payload":"{\"job\":\"refresh\"}"}"#,
+            "refresh", ""
+        ),
+        (#"{"triggerTime":"2023-12-26T07:49:00Z","triggerName":"refresh","payload":""}"#, nil, ""),
+    ])
     func `a schedule is told by its envelope or by our own payload`(event: String, job: String?, id: String) throws {
         var decoder = EventDecoder()
         guard case .schedule(let schedule) = try decoder.decode(event.utf8) else {
@@ -144,6 +151,8 @@ import TriggerEvents
         ("{}", TriggerError.notATrigger), ("[]", .notATrigger), ("1", .notATrigger),
         (#"{"version":"2.0"}"#, .notATrigger),
         (#"{"Records":[]}"#, .notATrigger), (#"{"detail-type":"Other","source":"aws.ec2"}"#, .notATrigger),
+        (#"{"triggerTime":"t","triggerName":"n","payload":"tick"}"#, .malformed(member: "payload")),
+        (#"{"triggerTime":"t","triggerName":"n","payload":"{\"job\":1}"}"#, .malformed(member: "payload.job")),
         (#"{"version":"2.0","rawPath":"/","requestContext":7}"#, .malformed(member: "requestContext")),
         (
             #"{"version":"2.0","rawPath":"/","requestContext":{"http":{"method":7}}}"#,
