@@ -1,5 +1,5 @@
-# make run      builds, then starts the local platform: token-server behind a function runtime, an embedded store,
-#               a fake provider. Takes PORT (8080), PLATFORM (lambda), DATABASE_URL and every other setting of the
+# make run      builds, then starts the local platform: token-server behind a function runtime at PORT, token-server-cache
+#               at PORT+1, an embedded store, a fake provider. Takes PORT (8080), PLATFORM (lambda), DATABASE_URL and every other setting of the
 #               functions from the command line or the environment. Ctrl-C stops all of it. Data: build/run
 # make test     every test: pure, simulated, on real MariaDB and SQLite, end to end
 # make simulate SEEDS=100000   so many histories of the refresh protocol; FROM is the first seed
@@ -22,7 +22,7 @@ help:
 
 ## Building. One scratch path per configuration, so that none rebuilds another's.
 
-programs := token-server token-server-admin event-server fake-provider
+programs := token-server token-server-cache token-server-admin event-server fake-provider
 release := .build/release-static
 # Folders too: their times tell of files that went.
 sources := Package.swift $(shell find Sources)
@@ -112,7 +112,7 @@ scripts:
 # Only the functions: they must start in milliseconds on the clouds' images.
 linkage: build/bin/.built
 	@.ci/install check
-	@.ci/linkage build/bin/token-server
+	@.ci/linkage build/bin/token-server build/bin/token-server-cache
 
 cfn_lint := build/venv/bin/cfn-lint
 

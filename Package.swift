@@ -50,26 +50,29 @@ let package = Package(
         module("JSON"),
         module("HTTP", ["Clocks", "JSON"]),
         module("SQL"),
+        module("Locks"),
 
         // Adapters: each speaks to one outside thing.
         module("Crypto", ["COpenSSL"]),
         module("Curl", ["Clocks", "HTTP", "CCurl"]),
-        module("HTTPServer", ["HTTP", "CMicroHTTPD", "CSystem"]),
+        module("HTTPServer", ["HTTP", "Locks", "CMicroHTTPD", "CSystem"]),
         module("MariaDB", ["SQL", "Clocks", "CMariaDB"]),
         module("SQLite", ["SQL", "CSQLite"]),
         module("DatabaseDrivers", ["SQL", "MariaDB", "SQLite"]),
 
         // The domain, and what serves it.
-        module("Tokens", ["Clocks", "JSON", "Log"]),
+        module("Tokens", ["Clocks", "JSON", "Locks", "Log"]),
         module("Recipes", ["Tokens", "Clocks", "HTTP", "JSON", "Crypto"]),
         module("Storage", ["Tokens", "Clocks", "Log", "SQL", "JSON"], embedding: ["Migrations"]),
         module("TokenAPI", ["Tokens", "Recipes", "Clocks", "HTTP", "JSON", "Crypto", "Log"]),
 
+        module("TokenCache", ["Clocks", "HTTP", "JSON", "Locks", "Log", "Crypto"]),
+
         // The platforms: theirs, and our local one. Neither side imports the other.
         module("TriggerEvents", ["HTTP", "JSON"]),
         module("FunctionRuntime", ["Clocks", "HTTP", "JSON", "TriggerEvents", "Log", "CSystem"]),
-        module("EventServer", ["Clocks", "HTTP", "HTTPServer", "JSON", "Log", "CSystem"]),
-        module("FakeProvider", ["Clocks", "HTTP", "HTTPServer", "JSON"]),
+        module("EventServer", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "Log", "CSystem"]),
+        module("FakeProvider", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks"]),
         module("TestKit", ["Tokens", "Clocks", "HTTP", "JSON", "Log"]),
         module("Simulation", ["Tokens", "TestKit", "FakeProvider", "Clocks", "JSON", "Log", "CCoroutine"]),
 
@@ -80,6 +83,8 @@ let package = Package(
                 "TokenAPI", "Storage", "Recipes", "Tokens", "FunctionRuntime", "DatabaseDrivers", "SQL", "Curl", "HTTP",
                 "Clocks", "Log",
             ]),
+        program(
+            "token-server-cache", ["TokenCache", "FunctionRuntime", "Curl", "HTTP", "Clocks", "Log"]),
         program("token-server-admin", ["Storage", "DatabaseDrivers", "SQL", "CSystem"]),
         program("event-server", ["EventServer", "HTTPServer", "HTTP", "JSON", "Clocks", "Log", "CSystem"]),
         program("fake-provider", ["FakeProvider", "HTTPServer", "HTTP", "Clocks", "Log", "CSystem"]),
@@ -91,17 +96,18 @@ let package = Package(
         tests(
             "UnitTests",
             [
-                "Clocks", "Log", "JSON", "HTTP", "SQL", "Crypto", "Tokens", "Recipes", "TokenAPI", "TriggerEvents",
+                "Clocks", "Locks", "Log", "JSON", "HTTP", "SQL", "Crypto", "Tokens", "Recipes", "TokenAPI", "TokenCache",
+                "TriggerEvents",
                 "FunctionRuntime", "FakeProvider", "EventServer", "TestKit",
             ]),
         tests(
             "IntegrationTests",
             [
-                "Clocks", "Log", "JSON", "HTTP", "SQL", "MariaDB", "SQLite", "DatabaseDrivers", "Storage", "Tokens",
+                "Clocks", "Locks", "Log", "JSON", "HTTP", "SQL", "MariaDB", "SQLite", "DatabaseDrivers", "Storage", "Tokens",
                 "Recipes", "TokenAPI",
                 "Curl", "Crypto", "HTTPServer", "FunctionRuntime", "TriggerEvents", "EventServer", "FakeProvider",
                 "TestKit", "Simulation",
-                "CSystem", "token-server", "token-server-admin", "event-server", "fake-provider",
+                "CSystem", "token-server", "token-server-cache", "token-server-admin", "event-server", "fake-provider",
             ]),
     ],
     swiftLanguageModes: [.v6]

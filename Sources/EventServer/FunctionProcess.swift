@@ -1,6 +1,7 @@
 internal import CSystem
 internal import Glibc
 internal import HTTPServer
+internal import Locks
 internal import Synchronization
 
 /// One process of a function, in a process group of its own, with its output read line by line.

@@ -3,6 +3,7 @@ internal import Glibc
 internal import HTTP
 internal import HTTPServer
 internal import JSON
+internal import Locks
 internal import Synchronization
 
 /// The local platform: starts instances on demand, hands them one event at a time, and ends what is late, broken or idle.

@@ -1,6 +1,7 @@
 package import Clocks
 internal import Glibc
 package import HTTPServer
+internal import Locks
 
 /// A provider behind a real socket.
 package final class ProviderServer: Sendable {

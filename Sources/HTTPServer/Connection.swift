@@ -1,5 +1,6 @@
 internal import CMicroHTTPD
 internal import Glibc
+internal import Locks
 
 /// One accepted connection and the moment by which its present step must be done.
 ///

@@ -1,4 +1,5 @@
 internal import HTTP
+internal import Locks
 internal import Synchronization
 
 /// What the network threads, the exchanges and the server share.

@@ -1,5 +1,6 @@
 internal import CSystem
 internal import Glibc
+internal import Locks
 
 /// A thread that cuts connections whose step is over time.
 @safe final class DeadlineSweeper: Sendable {

@@ -1,4 +1,5 @@
 package import HTTP
+internal import Locks
 
 /// One request and the right to answer it, from any thread, now or later.
 ///

@@ -1,6 +1,7 @@
 internal import CMicroHTTPD
 internal import Glibc
 internal import HTTP
+internal import Locks
 internal import Synchronization
 
 /// An HTTP/1.1 server over libmicrohttpd.

@@ -78,12 +78,13 @@ extension Problem {
 }
 
 extension EntityTag {
-    /// Names the token, not the text: what is left of its life changes with every answer, so the tag is a weak one.
+    /// Names the token and its end, not the text: what is left of its life changes with every answer, so the tag is a weak one.
+    ///
+    /// The end is in it because a cache goes on counting from its first answer: one that comes nearer must make another answer.
     fileprivate init(_ answer: Answer) {
-        self.init(
-            weak:
-                "\(answer.generation)-\(String(answer.mintedAt?.milliseconds ?? 0, radix: 16))\(answer.isStale ? "-s" : "")"
-        )
+        let minted = String(answer.mintedAt?.milliseconds ?? 0, radix: 16)
+        let end = answer.expiresAt.map { String($0.milliseconds, radix: 16) } ?? "never"
+        self.init(weak: "\(answer.generation)-\(minted)-\(end)\(answer.isStale ? "-s" : "")")
     }
 }
 

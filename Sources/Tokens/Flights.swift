@@ -1,10 +1,10 @@
-internal import Synchronization
+internal import Locks
 
 /// The upstream calls under way in this process: one for each secret, a few for each realm, so many in all.
 ///
 /// All brokers of a process share one value. It keeps nothing beyond a call: what several processes must agree on is in the row.
 package final class Flights: Sendable {
-    private struct State {
+    private struct State: Sendable {
         var flights: [SecretID: Flight] = [:]
         var ofRealm: [String: Int] = [:]
     }
@@ -20,7 +20,7 @@ package final class Flights: Sendable {
 
     private let perRealm: Int
     private let total: Int
-    private let state = Mutex(State())
+    private let state = Lock(State())
 
     package init(perRealm: Int = 4, total: Int = 16) {
         self.perRealm = perRealm
@@ -51,7 +51,7 @@ package final class Flights: Sendable {
 
 /// One upstream call, watched by the callers that wait for it.
 final class Flight: Sendable {
-    private let state = Mutex<Refresher.Ended?>(nil)
+    private let state = Lock<Refresher.Ended?>(nil)
 
     /// Nil while the call is under way.
     var ended: Refresher.Ended? { state.withLock { $0 } }

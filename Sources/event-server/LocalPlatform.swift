@@ -82,9 +82,13 @@ enum LocalPlatform {
         }
         defer { Serve.stop(platform, server) }
         let url = "http://127.0.0.1:\(server.port)"
-        try waitUntilReady(server.port, provider: provider.address)
+        let (cachePlatform, cacheServer) = try startCache(settings, programs: programs, port: port, server: url)
+        defer { Serve.stop(cachePlatform, cacheServer) }
+        try waitUntilReady(server.port, "/readyz", provider: provider.address)
+        // What it passes on shows that both answer.
+        try waitUntilReady(cacheServer.port, "/pong", provider: provider.address)
         announce(
-            url, provider: "http://" + provider.address,
+            url, cache: "http://127.0.0.1:\(cacheServer.port)", provider: "http://" + provider.address,
             hasKeys: settings.environment.contains { $0.name == "AUTH" && $0.value != "none" })
         if settings.environment.contains(where: { $0.name == "AUTH" && $0.value != "none" }),
             !settings.environment.contains(where: { $0.name == "ADMIN_KEY_SHA256" && !$0.value.isEmpty })
@@ -93,6 +97,27 @@ enum LocalPlatform {
         }
         Terminal.print("ready: \(url)")
         _ = csystem_wait_for_termination()
+    }
+
+    /// The companion function, at the next port; it knows the server and neither the database nor any secret.
+    private static func startCache(
+        _ settings: PlatformSettings, programs: String, port: Int, server: String
+    ) throws(Failure) -> (Platform, Server) {
+        var cache = settings
+        cache.functionName = "token-server-cache"
+        // It waits for the server, which waits for as long as it may.
+        cache.timeout += .seconds(2)
+        let known = ["LOG_LEVEL", "TOKEN_SERVER_PROGRAMS"]
+        cache.environment = settings.environment.filter { known.contains($0.name) }
+        cache.environment.append(("TOKEN_SERVER_URL", Environment["TOKEN_SERVER_URL"] ?? server))
+        let platform = Platform(settings: cache)
+        let cachePort = port == 0 ? 0 : port + 1
+        do throws(ServerError) {
+            return (platform, try Serve.listen(platform, port: cachePort))
+        } catch {
+            platform.stop()
+            throw Failure(message: "PORT: \(cachePort), which is PORT + 1, cannot be used: \(error)")
+        }
     }
 
     private static func environment(
@@ -130,24 +155,25 @@ enum LocalPlatform {
         if process.wait() != 0 { throw Failure(message: output.isEmpty ? "the migration failed" : output) }
     }
 
-    private static func waitUntilReady(_ port: UInt16, provider: String) throws(Failure) {
+    private static func waitUntilReady(_ port: UInt16, _ path: String, provider: String) throws(Failure) {
         let providerPort = provider.split(separator: ":").last.flatMap { UInt16($0) } ?? 0
         for _ in 0..<2_000 {
             // With AUTH=keys the answer is a 401, which shows as well that the function answers.
-            let front = Probe.status(port: port, path: "/readyz")
+            let front = Probe.status(port: port, path: path)
             let provider = Probe.status(port: providerPort, path: "/")
             if front == 200 || front == 401, provider == 200 { return }
             if front == 502 { throw Failure(message: "the function does not start; its line above names the variable") }
             usleep(5_000)
         }
-        throw Failure(message: "the function is not ready; see http://127.0.0.1:\(port)/readyz")
+        throw Failure(message: "the function is not ready; see http://127.0.0.1:\(port)\(path)")
     }
 
-    private static func announce(_ url: String, provider: String, hasKeys: Bool) {
+    private static func announce(_ url: String, cache: String, provider: String, hasKeys: Bool) {
         let key = hasKeys ? " -H 'Authorization: Bearer KEY'" : ""
         Terminal.print(
             """
             token-server \(url)
+            token-server-cache \(cache)
             fake-provider \(provider)
             invocations \(url)/_event-server/invocations
 
@@ -160,7 +186,7 @@ enum LocalPlatform {
               "token_path":"access_token","content_type":"json","expires_in_path":"expires_in"}}'
             curl\(key) -H 'Content-Type: application/json' \(url)/api/secret --data-binary '{
               "realm":"wxgzh","key":"wxgzh_secret","key_1":"my-appid","key_2":"my-secret","key_3":"client_credential"}'
-            curl\(key) '\(url)/api/token?realm=wxgzh&key=wxgzh_secret'
+            curl\(key) '\(cache)/api/token?realm=wxgzh&key=wxgzh_secret'
 
             """)
     }

@@ -2,6 +2,7 @@ import Clocks
 import Curl
 import Foundation
 import HTTP
+import Locks
 import Testing
 
 @Suite struct KeptConnectionTests {

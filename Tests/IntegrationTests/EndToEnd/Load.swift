@@ -1,5 +1,6 @@
 import Foundation
 import HTTPServer
+import Locks
 import Synchronization
 
 /// Threads that ask for one URL again and again, and keep what they were answered.

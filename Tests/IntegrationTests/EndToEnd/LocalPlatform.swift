@@ -10,6 +10,8 @@ struct LocalPlatform {
 
     /// The URL of `token-server`, without a slash at its end.
     let url: String
+    /// The URL of `token-server-cache`, without a slash at its end; empty where it is not announced.
+    let cache: String
     /// The URL of the fake provider, without a slash at its end.
     let provider: String
     /// The embedded store and whatever else the platform keeps.
@@ -54,6 +56,7 @@ struct LocalPlatform {
         try body(
             LocalPlatform(
                 url: try announced("token-server", in: process.output),
+                cache: (try? announced("token-server-cache", in: process.output)) ?? "",
                 provider: try announced("fake-provider", in: process.output),
                 data: data, process: process))
     }

@@ -2,6 +2,7 @@ import Foundation
 import Glibc
 import HTTPServer
 import JSON
+import Locks
 import SQL
 import Testing
 

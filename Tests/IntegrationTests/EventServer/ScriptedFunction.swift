@@ -1,6 +1,7 @@
 import Foundation
 import HTTPServer
 import JSON
+import Locks
 import Testing
 
 /// A function in Python that speaks the Runtime API by hand, and the real `event-server serve` in front of it.

@@ -2,6 +2,7 @@ import Dispatch
 import Foundation
 import HTTP
 import HTTPServer
+import Locks
 import Testing
 
 /// Connections over time: kept, parked, cut, closed.

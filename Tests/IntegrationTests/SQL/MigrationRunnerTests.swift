@@ -1,4 +1,5 @@
 import HTTPServer
+import Locks
 import SQL
 import Testing
 

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPServer
+import Locks
 import SQL
 import Synchronization
 import Testing

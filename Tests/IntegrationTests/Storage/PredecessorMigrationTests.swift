@@ -1,6 +1,7 @@
 import Clocks
 import Foundation
 import HTTPServer
+import Locks
 import Log
 import SQL
 import Storage

@@ -1,4 +1,5 @@
 import Foundation
+import Locks
 
 /// A server that does with each connection exactly what a test says, byte by byte.
 final class SocketServer: Sendable {

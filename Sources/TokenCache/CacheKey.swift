@@ -1,0 +1,51 @@
+internal import Crypto
+internal import HTTP
+
+/// What an answer is kept under: a token, and who asked for it.
+///
+/// The caller is in the key because the server's answer is also its verdict on the caller.
+struct CacheKey: Hashable, Sendable {
+    let realm: String
+    let key: String
+    /// SHA-256 of the `Authorization` field; empty without one, so that nobody's key lies in memory.
+    let caller: [UInt8]
+}
+
+/// A request that may be answered from memory.
+struct TokenQuery {
+    let cacheKey: CacheKey
+    /// What the answer must have left; nil where the caller does not care.
+    let minimumLife: Duration?
+
+    /// Nil for whatever must be passed on: another route or method, a flush, a body, arguments that are repeated or unknown.
+    init?(_ request: Request) {
+        guard request.path == "/api/token", request.method == .get || request.method == .head, request.body.isEmpty,
+            let query = QueryString(parsing: request.query)
+        else { return nil }
+        var values: [String: String] = [:]
+        for parameter in query.parameters {
+            guard values.updateValue(parameter.value, forKey: parameter.name) == nil else { return nil }
+        }
+        guard let realm = values.removeValue(forKey: "realm"), let key = values.removeValue(forKey: "key"),
+            !realm.isEmpty, !key.isEmpty, values.removeValue(forKey: "flush") ?? "false" == "false"
+        else { return nil }
+        var minimumLife: Duration?
+        if let text = values.removeValue(forKey: "min_ttl") {
+            guard let seconds = Int64(text), (0...315_360_000).contains(seconds) else { return nil }
+            minimumLife = .seconds(seconds)
+        }
+        guard values.isEmpty else { return nil }
+        let credentials = request.fields.values(.authorization)
+        guard credentials.count < 2, let caller = try? credentials.first.map({ try SHA256.digest(Array($0.utf8)) })
+        else {
+            if credentials.isEmpty {
+                cacheKey = CacheKey(realm: realm, key: key, caller: [])
+                self.minimumLife = minimumLife
+                return
+            }
+            return nil
+        }
+        cacheKey = CacheKey(realm: realm, key: key, caller: caller)
+        self.minimumLife = minimumLife
+    }
+}

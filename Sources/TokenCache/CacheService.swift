@@ -1,0 +1,192 @@
+package import Clocks
+package import HTTP
+internal import JSON
+
+/// The companion function: answers tokens from memory for as long as the server's `Cache-Control` allows, and passes on everything else.
+///
+/// One value belongs to one worker; `Memory` is shared by all of them.
+package final class CacheService: Handler {
+    private let memory: Memory
+    private let server: ServerClient
+    private let clock: any Clock
+
+    /// How often a caller that waits for another's request looks again.
+    private static let poll = Duration.milliseconds(20)
+    private static let longestWait = Duration.seconds(15)
+
+    /// - Parameter server: where `token-server` answers.
+    package init(memory: Memory, client: any HTTP.Client, server: HTTP.URL, clock: any Clock) {
+        self.memory = memory
+        self.server = ServerClient(client, server, clock)
+        self.clock = clock
+    }
+
+    private struct Waiting: Sendable {
+        let flight: Flight
+        let since: Moment
+    }
+
+    package func respond(to request: Request, resuming state: (any Sendable)?) -> Outcome {
+        var response = Response(.serviceUnavailable)
+        if let query = TokenQuery(request) {
+            switch token(query, request, resuming: state as? Waiting) {
+            case .respond(let answer): response = answer
+            case .wait(let delay, let state): return .wait(delay: delay, state: state)
+            }
+            response.notes.append((name: "realm", value: query.cacheKey.realm))
+        } else {
+            response = pass(request)
+        }
+        response.fields[.requestID] = request.id
+        response.fields[.contentTypeOptions] = "nosniff"
+        return .respond(response)
+    }
+
+    /// A cache has nothing to do on its own.
+    package func run(_ schedule: Schedule, deadline: Moment?) -> Response {
+        Response(.ok, json: ["done": 0], notes: [(name: "outcome", value: "nothing-to-do")])
+    }
+
+    // MARK: Tokens
+
+    private func token(_ query: TokenQuery, _ request: Request, resuming waiting: Waiting?) -> Outcome {
+        let key = query.cacheKey
+        if let waiting, !waiting.flight.hasEnded { return wait(waiting, request) }
+        if let response = memory.respond(to: query, ifNoneMatch: request.fields[.ifNoneMatch]) {
+            return .respond(response)
+        }
+        if let error = memory.error(key) { return .respond(inSpiteOf: error, query, memory, request) }
+        switch memory.board(key) {
+        case .passenger(let flight):
+            return wait(Waiting(flight: flight, since: waiting?.since ?? clock.now()), request)
+        case .pilot(let flight, let changes): return fetch(query, request, flight, changes)
+        }
+    }
+
+    private func wait(_ waiting: Waiting, _ request: Request) -> Outcome {
+        let now = clock.now()
+        let limit = request.deadline ?? waiting.since + CacheService.longestWait
+        if now.timeLeft(until: limit) < CacheService.poll + .milliseconds(100) {
+            return .respond(Problem.serverUnavailable.response(requestID: request.id))
+        }
+        return .wait(delay: CacheService.poll, state: waiting)
+    }
+
+    private func fetch(_ query: TokenQuery, _ request: Request, _ flight: Flight, _ changes: UInt64) -> Outcome {
+        let key = query.cacheKey
+        let known = memory.answer(key)
+        var asked = request
+        // Ours, not the caller's: an answer that is still the same comes back without the token.
+        asked.fields[.ifNoneMatch] = known?.tag
+        let sent = clock.now()
+        let response: ClientResponse
+        do {
+            response = try server.send(asked)
+        } catch {
+            let problem = Problem.serverUnavailable.response(requestID: request.id)
+            let failed = ClientResponse(problem.status, fields: problem.fields, body: problem.body)
+            memory.land(key, flight, changes: changes, .error(failed, sent: sent))
+            return .respond(inSpiteOf: failed, query, memory, request)
+        }
+        if response.status == .notModified, let known, let control = CacheControl(response.fields) {
+            let renewed = CachedAnswer(known, renewedAt: sent, control)
+            memory.land(key, flight, changes: changes, .answer(renewed))
+            let again = renewed.response(
+                clock.now(), minimumLife: query.minimumLife, ifNoneMatch: request.fields[.ifNoneMatch],
+                becauseOfError: false)
+            return .respond(again ?? passed(response))
+        }
+        if let answer = CachedAnswer(response, sent: sent) {
+            memory.land(key, flight, changes: changes, .answer(answer))
+            return .respond(handedOn(response, answer, request))
+        }
+        if response.status.code >= 400 {
+            memory.land(key, flight, changes: changes, .error(response, sent: sent))
+            return .respond(inSpiteOf: response, query, memory, request)
+        }
+        memory.land(key, flight, changes: changes, .nothing)
+        return .respond(passed(response))
+    }
+
+    /// The server's own answer, with what is left of the time for which it may be kept.
+    private func handedOn(_ response: ClientResponse, _ answer: CachedAnswer, _ request: Request) -> Response {
+        var handed = passed(response)
+        if let tag = request.fields[.ifNoneMatch], let known = answer.notModified(tag) { handed = known }
+        let left = max(0, answer.freshFor(clock.now()).wholeSeconds)
+        handed.fields[.cacheControl] = "private, max-age=\(left), stale-if-error=\(answer.staleIfError.wholeSeconds)"
+        handed.notes = [(name: "outcome", value: "token"), (name: "source", value: "server")]
+        return handed
+    }
+
+    // MARK: Everything else
+
+    private func pass(_ request: Request) -> Response {
+        let isChange = request.method != .get && request.method != .head
+        let isFlush = request.path == "/api/token"
+        // Before, so that no answer from memory follows; after, so that none that was under way is kept.
+        if isChange || isFlush { forget(request) }
+        defer { if isChange || isFlush { forget(request) } }
+        do {
+            return passed(try server.send(request))
+        } catch {
+            return Problem.serverUnavailable.response(requestID: request.id)
+        }
+    }
+
+    /// Drops what a request may change: one token where it can be told, else everything.
+    private func forget(_ request: Request) {
+        var values: [String: String] = [:]
+        for parameter in QueryString(parsing: request.query)?.parameters ?? [] {
+            values[parameter.name] = parameter.value
+        }
+        let body = request.body.isEmpty ? nil : (try? JSON.Value(parsing: request.body))?.object
+        let realm = values["realm"] ?? body?["realm"]?.string
+        let key = values["key"] ?? body?["key"]?.string
+        if request.path == "/api/token" || request.path == "/api/secret", let realm, let key {
+            memory.forget(realm: realm, key: key)
+        } else {
+            memory.forgetAll()
+        }
+    }
+
+    private func passed(_ response: ClientResponse) -> Response {
+        var passed = Response(response.status, body: response.body)
+        for field in response.fields where CacheService.passedFields.contains(field.name) {
+            passed.fields.append(field.name, field.value)
+        }
+        passed.notes = [(name: "outcome", value: "passed"), (name: "source", value: "server")]
+        return passed
+    }
+
+    private static let passedFields: Set<Field.Name> = [
+        .contentType, .cacheControl, .etag, .retryAfter, .wwwAuthenticate, .allow, .location,
+    ]
+}
+
+extension CachedAnswer {
+    /// A 304 where the caller has this very answer.
+    fileprivate func notModified(_ ifNoneMatch: String) -> Response? {
+        response(sent, minimumLife: nil, ifNoneMatch: ifNoneMatch, becauseOfError: false).flatMap {
+            $0.status == .notModified ? $0 : nil
+        }
+    }
+}
+
+extension Outcome {
+    /// The kept answer where the server fails and allowed that, else its error.
+    fileprivate static func respond(
+        inSpiteOf error: ClientResponse, _ query: TokenQuery, _ memory: Memory, _ request: Request
+    ) -> Outcome {
+        let mayBeStale = [500, 502, 503, 504].contains(error.status.code)
+        if mayBeStale, let kept = memory.respondInSpiteOfError(to: query) { return .respond(kept) }
+        var response = Response(error.status, fields: error.fields, body: error.body)
+        response.notes = [(name: "outcome", value: "error"), (name: "source", value: "server")]
+        return .respond(response)
+    }
+}
+
+extension Problem {
+    fileprivate static let serverUnavailable = Problem(
+        .serviceUnavailable, type: "server-unavailable", title: "Server unavailable",
+        detail: "the token server cannot be reached, or did not answer in time", retryAfter: 1)
+}

@@ -1,0 +1,130 @@
+internal import Clocks
+internal import HTTP
+internal import JSON
+
+/// A token answer of the server, and how long it may be given again.
+struct CachedAnswer: Sendable {
+    /// Before the request to the server was sent: every age counts from here.
+    let sent: Moment
+    let maxAge: Duration
+    let staleIfError: Duration
+    let tag: String
+    /// What was left of the token when the answer was made; nil for one without expiry.
+    let expiresIn: Duration?
+    /// The answer as JSON up to the value of `expires_in`, and from there to `stale`.
+    private let head: [UInt8]
+    private let middle: [UInt8]
+
+    /// No answer is kept longer, whatever the server says; so a key that was revoked works for a minute at most.
+    static let longestAge = Duration.seconds(60)
+    /// Less than this left is dead.
+    static let deadLimit = Duration.seconds(2)
+
+    /// Nil for what is no token answer, or must not be kept.
+    init?(_ response: ClientResponse, sent: Moment) {
+        guard response.status == .ok, let control = CacheControl(response.fields), let tag = response.fields[.etag],
+            let object = (try? JSON.Value(parsing: response.body))?.object, let token = object["token"]?.string,
+            let expiresIn = object["expires_in"], let generation = object["generation"]?.number
+        else { return nil }
+        self.sent = sent
+        maxAge = min(control.maxAge, CachedAnswer.longestAge)
+        staleIfError = control.staleIfError
+        self.tag = tag
+        switch expiresIn {
+        case .null: self.expiresIn = nil
+        case .number(let number):
+            guard let milliseconds = number.integer else { return nil }
+            self.expiresIn = .milliseconds(milliseconds)
+        default: return nil
+        }
+        head = Array("{\"token\":".utf8) + JSON.Value.string(token).encoded + Array(",\"expires_in\":".utf8)
+        middle =
+            Array(",\"expires_at\":".utf8) + (object["expires_at"] ?? .null).encoded
+            + Array(",\"source\":\"memory\",\"generation\":\(generation.text),\"stale\":".utf8)
+        isStale = object["stale"]?.bool ?? false
+    }
+
+    /// The server was asked again and says that this is still its answer.
+    init(_ old: CachedAnswer, renewedAt sent: Moment, _ control: CacheControl) {
+        self = old
+        // What is left goes on from the first answer; only the time for which it may be kept begins anew.
+        renewedAt = sent
+        renewedMaxAge = min(control.maxAge, CachedAnswer.longestAge)
+        renewedStaleIfError = control.staleIfError
+    }
+
+    private let isStale: Bool
+    private var renewedAt: Moment?
+    private var renewedMaxAge: Duration?
+    private var renewedStaleIfError: Duration?
+
+    /// What is left of the time for which it may be given as it is; negative when that is over.
+    func freshFor(_ now: Moment) -> Duration {
+        (renewedMaxAge ?? maxAge) - (renewedAt ?? sent).elapsed(to: now)
+    }
+
+    /// Whether it may be given because the server fails.
+    func maySurviveError(_ now: Moment) -> Bool {
+        freshFor(now) + (renewedStaleIfError ?? staleIfError) > .zero
+    }
+
+    /// What is left of the token; nil for one without expiry.
+    func left(_ now: Moment) -> Duration? {
+        expiresIn.map { $0 - sent.elapsed(to: now) }
+    }
+
+    /// Nil where less than 2 s, or less than the caller wants, is left of the token.
+    func response(_ now: Moment, minimumLife: Duration?, ifNoneMatch: String?, becauseOfError: Bool) -> Response? {
+        let left = left(now)
+        if let left, left < max(CachedAnswer.deadLimit, minimumLife ?? .zero) { return nil }
+        let isStale = isStale || becauseOfError
+        var response: Response
+        if let ifNoneMatch, !becauseOfError, CachedAnswer.matches(ifNoneMatch, tag) {
+            response = Response(.notModified)
+        } else {
+            var body = head
+            body.append(contentsOf: (left.map { String($0.wholeMilliseconds) } ?? "null").utf8)
+            body.append(contentsOf: middle)
+            body.append(contentsOf: (isStale ? "true}" : "false}").utf8)
+            response = Response(.ok, body: body)
+            response.fields.append(.contentType, "application/json")
+        }
+        let age = becauseOfError ? 0 : max(0, freshFor(now).wholeSeconds)
+        let staleIfError = becauseOfError ? 0 : (renewedStaleIfError ?? self.staleIfError).wholeSeconds
+        response.fields.append(.cacheControl, "private, max-age=\(age), stale-if-error=\(staleIfError)")
+        response.fields.append(.etag, tag)
+        response.notes = [(name: "outcome", value: isStale ? "stale" : "token"), (name: "source", value: "memory")]
+        return response
+    }
+
+    private static func matches(_ ifNoneMatch: String, _ tag: String) -> Bool {
+        let weak = tag.hasPrefix("W/") ? tag.dropFirst(2) : tag[...]
+        guard weak.count >= 2, weak.first == "\"", weak.last == "\"" else { return false }
+        return EntityTag(weak: String(weak.dropFirst().dropLast())).matches(ifNoneMatch)
+    }
+}
+
+/// `private, max-age=N, stale-if-error=M`: the one rule that a cache knows.
+struct CacheControl {
+    let maxAge: Duration
+    let staleIfError: Duration
+
+    /// Nil without a `max-age`, or where nothing may be stored.
+    init?(_ fields: Fields) {
+        guard let text = fields[.cacheControl] else { return nil }
+        var maxAge: Int64?
+        var staleIfError: Int64 = 0
+        for part in text.split(separator: ",") {
+            let words = part.split(separator: "=", maxSplits: 1).map { $0.filter { $0 != " " } }
+            switch words.first {
+            case "no-store", "no-cache": return nil
+            case "max-age": maxAge = words.count == 2 ? Int64(words[1]) : nil
+            case "stale-if-error": staleIfError = words.count == 2 ? Int64(words[1]) ?? 0 : 0
+            default: break
+            }
+        }
+        guard let maxAge, maxAge >= 0, maxAge < 1_000_000 else { return nil }
+        self.maxAge = .seconds(maxAge)
+        self.staleIfError = .seconds(min(max(0, staleIfError), 1_000_000))
+    }
+}

@@ -1,0 +1,145 @@
+package import Clocks
+package import HTTP
+internal import Locks
+
+/// The answers that an instance keeps, for all its workers: bounded by count, the one that was used longest ago goes first.
+package final class Memory: ImmediateResponder {
+    private struct State: Sendable {
+        var answers: [CacheKey: (answer: CachedAnswer, lastUse: UInt64)] = [:]
+        /// Errors of the last second, so that a crowd does not ask a server that has just refused.
+        var errors: [CacheKey: (response: ClientResponse, sent: Moment)] = [:]
+        var flights: [CacheKey: Flight] = [:]
+        var uses: UInt64 = 0
+        /// Counts what makes answers under way outdated.
+        var changes: UInt64 = 0
+    }
+
+    private let limit: Int
+    private let clock: any Clock
+    private let state = Lock(State())
+
+    /// How long an error is given again.
+    private static let errorLife = Duration.seconds(1)
+
+    package init(limit: Int = 1_000, clock: any Clock) {
+        self.limit = limit
+        self.clock = clock
+    }
+
+    package func respondAtOnce(to request: Request) -> Response? {
+        TokenQuery(request).flatMap { respond(to: $0, ifNoneMatch: request.fields[.ifNoneMatch]) }
+    }
+
+    /// The answer in memory while it may be given.
+    func respond(to query: TokenQuery, ifNoneMatch: String?) -> Response? {
+        let now = clock.now()
+        let known = state.withLock { state -> CachedAnswer? in
+            guard let answer = state.answers[query.cacheKey]?.answer, answer.freshFor(now) > .zero else { return nil }
+            state.uses += 1
+            state.answers[query.cacheKey]?.lastUse = state.uses
+            return answer
+        }
+        return known?.response(
+            now, minimumLife: query.minimumLife, ifNoneMatch: ifNoneMatch, becauseOfError: false)
+    }
+
+    /// The answer in memory while the server fails, as far as the server allowed it.
+    func respondInSpiteOfError(to query: TokenQuery) -> Response? {
+        let now = clock.now()
+        guard let answer = answer(query.cacheKey), answer.maySurviveError(now) else { return nil }
+        return answer.response(now, minimumLife: query.minimumLife, ifNoneMatch: nil, becauseOfError: true)
+    }
+
+    func answer(_ key: CacheKey) -> CachedAnswer? {
+        state.withLock { $0.answers[key]?.answer }
+    }
+
+    func error(_ key: CacheKey) -> ClientResponse? {
+        let now = clock.now()
+        return state.withLock { state in
+            guard let error = state.errors[key], error.sent.elapsed(to: now) < Memory.errorLife else { return nil }
+            return error.response
+        }
+    }
+
+    // MARK: Flights
+
+    enum Boarding {
+        /// The caller asks the server; `changes` tells later whether its answer may be kept.
+        case pilot(Flight, changes: UInt64)
+        case passenger(Flight)
+    }
+
+    func board(_ key: CacheKey) -> Boarding {
+        state.withLock { state in
+            if let flight = state.flights[key] { return .passenger(flight) }
+            let flight = Flight()
+            state.flights[key] = flight
+            return .pilot(flight, changes: state.changes)
+        }
+    }
+
+    /// Keeps what the server said, unless something changed meanwhile, and lets those go who waited for it.
+    func land(_ key: CacheKey, _ flight: Flight, changes: UInt64, _ result: FlightResult) {
+        let now = clock.now()
+        state.withLock { state in
+            state.flights[key] = nil
+            guard state.changes == changes else { return }
+            switch result {
+            case .answer(let answer):
+                state.uses += 1
+                state.answers[key] = (answer: answer, lastUse: state.uses)
+                state.errors[key] = nil
+                if state.answers.count > limit,
+                    let oldest = state.answers.min(by: { $0.value.lastUse < $1.value.lastUse })
+                {
+                    state.answers[oldest.key] = nil
+                }
+            case .error(let response, let sent):
+                state.errors = state.errors.filter { $0.value.sent.elapsed(to: now) < Memory.errorLife }
+                if state.errors.count < limit { state.errors[key] = (response: response, sent: sent) }
+                // A refusal is a verdict: what was allowed before is not any more.
+                if response.status.code < 500 { state.answers[key] = nil }
+            case .nothing: break
+            }
+        }
+        flight.end()
+    }
+
+    // MARK: Changes
+
+    /// Forgets one token for every caller.
+    func forget(realm: String, key: String) {
+        forget { $0.realm == realm && $0.key == key }
+    }
+
+    func forgetAll() {
+        forget { _ in true }
+    }
+
+    private func forget(_ isMeant: (CacheKey) -> Bool) {
+        state.withLock { state in
+            state.changes += 1
+            for key in state.answers.keys where isMeant(key) { state.answers[key] = nil }
+            for key in state.errors.keys where isMeant(key) { state.errors[key] = nil }
+        }
+    }
+}
+
+/// One request to the server, watched by the callers that wait for it.
+final class Flight: Sendable {
+    private let hasEndedState = Lock(false)
+
+    var hasEnded: Bool { hasEndedState.withLock { $0 } }
+
+    func end() {
+        hasEndedState.withLock { $0 = true }
+    }
+}
+
+enum FlightResult {
+    case answer(CachedAnswer)
+    case error(ClientResponse, sent: Moment)
+    /// Nothing that may be kept.
+    case nothing
+}
