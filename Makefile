@@ -84,7 +84,9 @@ build/bin/cost-benchmark: $(sources)
 soak: build-tests
 	@.ci/install soak
 	@suites=$$(grep --recursive --files-with-matches --word-regexp SOAK Tests --include='*.swift' \
-	    | xargs sed -nE 's/^(private |fileprivate )?(final )?(struct|class|enum|extension) ([A-Za-z]+).*/\4/p' | sort -u | paste -sd '|'); \
+	    | xargs sed -nE 's/^(@Suite(\([^)]*\))? )?(private |fileprivate )?(final )?(struct|class|enum|extension) ([A-Za-z]+).*/\6/p' \
+	    | sort -u | paste -sd '|'); \
+	test -n "$$suites"; \
 	SOAK=1 swift test --skip-build --disable-xctest --filter "\.($$suites)/" 2>&1 | $(call report,soak)
 
 test-under-thread-sanitizer:

@@ -96,14 +96,16 @@ let package = Package(
         tests(
             "UnitTests",
             [
-                "Clocks", "Locks", "Log", "JSON", "HTTP", "SQL", "Crypto", "Tokens", "Recipes", "TokenAPI", "TokenCache",
+                "Clocks", "Locks", "Log", "JSON", "HTTP", "SQL", "Crypto", "Tokens", "Recipes", "TokenAPI",
+                "TokenCache",
                 "TriggerEvents",
                 "FunctionRuntime", "FakeProvider", "EventServer", "TestKit",
             ]),
         tests(
             "IntegrationTests",
             [
-                "Clocks", "Locks", "Log", "JSON", "HTTP", "SQL", "MariaDB", "SQLite", "DatabaseDrivers", "Storage", "Tokens",
+                "Clocks", "Locks", "Log", "JSON", "HTTP", "SQL", "MariaDB", "SQLite", "DatabaseDrivers", "Storage",
+                "Tokens",
                 "Recipes", "TokenAPI",
                 "Curl", "Crypto", "HTTPServer", "FunctionRuntime", "TriggerEvents", "EventServer", "FakeProvider",
                 "TestKit", "Simulation",
