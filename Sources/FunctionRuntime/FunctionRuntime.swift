@@ -2,20 +2,26 @@ package import Clocks
 package import HTTP
 package import Log
 
-/// Runs handlers as a function on AWS Lambda's custom runtime.
+/// Runs handlers as a function: on AWS Lambda's custom runtime, or on Alibaba's Function Compute.
 package enum FunctionRuntime {
     /// Serves invocations until the platform ends the process; answers the exit code if it ends by itself.
     ///
     /// - Parameters:
     ///   - environment: looks up an environment variable.
+    ///   - immediate: answers from memory, asked on the network thread where the function serves HTTP itself.
     ///   - makeHandler: makes the handler of the worker with that number. A `StartupError` is reported to the platform,
     ///     logged as one line that names the variable, and ends the process with 1.
     package static func main(
-        environment: (String) -> String?, logger: Logger, clock: any Clock,
+        environment: (String) -> String?, logger: Logger, clock: any Clock, immediate: (any ImmediateResponder)? = nil,
         makeHandler: @Sendable (Int) throws(StartupError) -> any Handler
     ) -> Int32 {
         var client: RuntimeClient?
         do throws(StartupError) {
+            if isServing(environment) {
+                return try ServeLoop.run(
+                    try serveSettings(environment), logger: logger, clock: clock, immediate: immediate,
+                    makeHandler: makeHandler)
+            }
             let address = try runtimeAddress(environment)
             client = RuntimeClient(address: address)
             let settings = try Settings(environment)
@@ -37,13 +43,49 @@ package enum FunctionRuntime {
         }
     }
 
+    // MARK: Function Compute
+
+    /// In the order in which they count (custom runtimes on Function Compute; the local runner of Serverless Devs sets the second).
+    private static let portVariables = ["FC_CUSTOM_LISTEN_PORT", "FC_SERVER_PORT", "CAPort"]
+
+    /// Lambda sets one variable for every custom runtime, Function Compute these.
+    private static func isServing(_ environment: (String) -> String?) -> Bool {
+        func isSet(_ name: String) -> Bool { environment(name).map { !$0.isEmpty } ?? false }
+        if isSet(addressVariable) { return false }
+        return (portVariables + ["FC_FUNCTION_NAME", "FC_FUNCTION_HANDLER"]).contains(where: isSet)
+    }
+
+    static func serveSettings(_ environment: (String) -> String?) throws(StartupError) -> ServeLoop.Settings {
+        var port: UInt16 = 9_000
+        for name in portVariables + ["PORT"] {
+            guard let text = environment(name), !text.isEmpty else { continue }
+            guard let number = UInt16(text) else {
+                throw StartupError(variable: name, message: "must be a port, 0 to 65535")
+            }
+            port = number
+            break
+        }
+        let settings = try Settings(environment)
+        // Without keys nothing but this machine may connect.
+        let isOpen = environment("AUTH") == "none"
+        return ServeLoop.Settings(
+            address: isOpen ? "127.0.0.1" : "0.0.0.0", port: port, workers: workers, queue: 200,
+            timeout: settings.timeout)
+    }
+
+    /// Each has a database connection; a few are always free of upstream calls, which `Flights` bounds.
+    package static let workers = 12
+
+    // MARK: Lambda
+
     private static let addressVariable = "AWS_LAMBDA_RUNTIME_API"
     private static let invalidAddress = StartupError(variable: addressVariable, message: "is not host:port")
 
     private static func runtimeAddress(_ environment: (String) -> String?) throws(StartupError) -> String {
         guard let address = environment(addressVariable), !address.isEmpty else {
             throw StartupError(
-                variable: addressVariable, message: "is missing: this program is started by a function platform")
+                variable: addressVariable,
+                message: "is missing, and so is FC_CUSTOM_LISTEN_PORT: this program is started by a function platform")
         }
         guard Endpoint(address) != nil else { throw invalidAddress }
         return address

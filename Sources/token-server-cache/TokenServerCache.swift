@@ -13,7 +13,9 @@ enum TokenServerCache {
         let logger = Logger(level: (try? Settings.logLevel(environment("LOG_LEVEL"))) ?? .info)
         let clock = SystemClock()
         let memory = Memory(clock: clock)
-        return FunctionRuntime.main(environment: environment, logger: logger, clock: clock) { _ throws(StartupError) in
+        return FunctionRuntime.main(
+            environment: environment, logger: logger, clock: clock, immediate: memory
+        ) { _ throws(StartupError) in
             CacheService(memory: memory, client: CurlClient(), server: try settings().server, clock: clock)
         }
     }

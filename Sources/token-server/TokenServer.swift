@@ -17,7 +17,8 @@ enum TokenServer {
         // A level that cannot be read is reported with the other settings; until then the default holds.
         let logger = Logger(level: (try? Settings.logLevel(environment("LOG_LEVEL"))) ?? .info)
         let clock = SystemClock()
-        let flights = Flights()
+        // Where workers share an instance, two thirds of them may be in upstream calls, a third in those of one realm.
+        let flights = Flights(perRealm: FunctionRuntime.workers / 3, total: FunctionRuntime.workers * 2 / 3)
         return FunctionRuntime.main(environment: environment, logger: logger, clock: clock) { _ throws(StartupError) in
             let settings = try settings()
             let client = CurlClient()

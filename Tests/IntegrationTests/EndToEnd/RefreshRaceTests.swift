@@ -56,7 +56,7 @@ import Testing
         func instances() -> [pid_t] {
             platform.process.members.filter { pid in
                 let name = try? String(contentsOf: URL(filePath: "/proc/\(pid)/comm"), encoding: .utf8)
-                return name?.hasPrefix("token-server") ?? false
+                return name == "token-server\n"
             }
         }
     }

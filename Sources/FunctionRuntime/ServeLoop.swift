@@ -1,0 +1,241 @@
+internal import CSystem
+internal import Clocks
+internal import Glibc
+internal import HTTP
+internal import HTTPServer
+internal import JSON
+internal import Locks
+internal import Log
+internal import Synchronization
+internal import TriggerEvents
+
+/// A function that serves HTTP itself, as Alibaba's Function Compute wants it of a custom runtime.
+///
+/// What is in memory is answered on the network thread. Everything else goes to a bounded set of workers, each with its own
+/// handler and so its own database connection; whoever has to wait is parked and holds neither worker nor connection.
+/// https://www.alibabacloud.com/help/en/functioncompute/fc-3-0/user-guide/custom-runtime
+final class ServeLoop: Sendable {
+    struct Settings: Equatable {
+        var address: String
+        var port: UInt16
+        var workers: Int
+        /// New requests that wait for a worker; one more is a 429.
+        var queue: Int
+        /// The time that a request has: nothing on this platform tells.
+        var timeout: Duration
+    }
+
+    private let logger: Logger
+    private let clock: any Clock
+    private let timeout: Duration
+    private let immediate: (any ImmediateResponder)?
+    private let queue: WorkQueue
+    private let timers: Timers
+    private let coldStart = ColdStart()
+    /// Requests that are not yet answered.
+    private let inFlight = Atomic(0)
+
+    private init(_ settings: Settings, logger: Logger, clock: any Clock, immediate: (any ImmediateResponder)?) {
+        self.logger = logger
+        self.clock = clock
+        self.immediate = immediate
+        timeout = settings.timeout
+        queue = WorkQueue(limit: settings.queue)
+        timers = Timers(clock: clock)
+    }
+
+    /// Serves until SIGTERM or SIGINT; answers the exit code.
+    static func run(
+        _ settings: Settings, logger: Logger, clock: any Clock, immediate: (any ImmediateResponder)?,
+        makeHandler: (Int) throws(StartupError) -> any Handler
+    ) throws(StartupError) -> Int32 {
+        csystem_block_termination()
+        let loop = ServeLoop(settings, logger: logger, clock: clock, immediate: immediate)
+        for number in 0..<settings.workers {
+            let worker = ServingWorker(loop, try makeHandler(number))
+            guard startThread({ worker.run() }) else {
+                throw StartupError(variable: "FUNCTION_WORKERS", message: "no thread can be started")
+            }
+        }
+        guard startThread({ loop.timers.run() }) else {
+            throw StartupError(variable: "FUNCTION_WORKERS", message: "no thread can be started")
+        }
+        var configuration = Server.Configuration()
+        configuration.address = settings.address
+        configuration.port = settings.port
+        // FC keeps its connections for as long as the instance lives, and cuts heads at 8 KB itself.
+        configuration.idleTimeout = .seconds(365 * 86_400)
+        configuration.requestTimeout = settings.timeout + .seconds(60)
+        let server: Server
+        do throws(ServerError) {
+            server = try Server(configuration) { loop.receive($0) }
+        } catch {
+            throw StartupError(variable: "FC_CUSTOM_LISTEN_PORT", message: "\(settings.port) cannot be used: \(error)")
+        }
+        logger.log(
+            .info, "serving", [("port", .integer(Int64(server.port))), ("workers", .integer(Int64(settings.workers)))])
+        _ = csystem_wait_for_termination()
+        server.stop(grace: .seconds(10))
+        return 0
+    }
+
+    // MARK: On the network thread
+
+    private func receive(_ exchange: Exchange) {
+        var request = exchange.request
+        let start = clock.now()
+        let limit = TimeLimit(deadline: nil, fallback: timeout, at: start)
+        request.deadline = limit.deadline
+        request.id = request.fields[.fcRequestID].flatMap { $0.isEmpty ? nil : $0 } ?? RequestID.next()
+        inFlight.add(1, ordering: .relaxed)
+        let job = Job(exchange, request, start: start, limit: limit, isCold: coldStart.isFirst())
+        // The platform says what it means in a field that no caller can set; the path alone is the caller's.
+        switch request.fields[.fcControlPath] {
+        case nil, "/http-invoke":
+            if var response = immediate?.respondAtOnce(to: request) {
+                response.fields[.requestID] = request.id
+                return answer(job, response)
+            }
+            enqueue(job)
+        case "/invoke": enqueue(job)
+        case "/initialize": answer(job, Response(.ok, json: ["status": "ok"]))
+        case "/pre-stop": finish(job)
+        default: answer(job, Problem.unknownControlPath.response(requestID: request.id))
+        }
+    }
+
+    private func enqueue(_ job: Job) {
+        if queue.add(job) { return }
+        answer(job, Problem.full.response(requestID: job.request.id))
+    }
+
+    /// The instance is about to end: what is in flight is finished first.
+    private func finish(_ job: Job) {
+        if inFlight.load(ordering: .relaxed) <= 1 || clock.now().timeLeft(until: job.limit.deadline) <= .zero {
+            return answer(job, Response(.ok, json: ["status": "ok"]))
+        }
+        timers.after(.milliseconds(20)) { self.finish(job) }
+    }
+
+    // MARK: On a worker
+
+    /// One step of a request: it is answered, or parked until it may go on.
+    func work(_ job: Job, _ handler: any Handler, _ decoder: inout EventDecoder) {
+        if job.request.fields[.fcControlPath] == "/invoke" { return invoke(job, handler, &decoder) }
+        let isLast = clock.now().timeLeft(until: job.limit.deadline) <= .zero
+        switch handler.respond(to: job.request, resuming: job.state) {
+        case .respond(let response): answer(job, response)
+        case .wait(let delay, let state):
+            if isLast { return answer(job, Problem.timedOut.response(requestID: job.request.id)) }
+            let left = clock.now().timeLeft(until: job.limit.deadline)
+            timers.after(max(min(delay, left), .milliseconds(1))) { [self] in
+                // What was taken once is never turned away.
+                _ = queue.add(job.resumed(with: state))
+            }
+        }
+    }
+
+    /// A timer, or whatever else invokes the function with an event.
+    private func invoke(_ job: Job, _ handler: any Handler, _ decoder: inout EventDecoder) {
+        var line = InvocationLine(job.request.id, isCold: job.isCold)
+        let response: Response
+        do throws(TriggerError) {
+            guard case .schedule(var schedule) = try decoder.decode(job.request.body) else { throw .notATrigger }
+            if schedule.id.isEmpty { schedule.id = job.request.id }
+            line.note(job: schedule.job)
+            response = handler.run(schedule, deadline: job.limit.deadline)
+        } catch {
+            response = Problem.badEvent.response(requestID: job.request.id)
+        }
+        line.note(response)
+        answer(job, response, line, isFunctionError: !response.status.isSuccess)
+    }
+
+    // MARK: Answers
+
+    private func answer(_ job: Job, _ response: Response) {
+        var line = InvocationLine(job.request.id, isCold: job.isCold)
+        line.note(gatewayID: "", method: job.request.method, path: job.request.path)
+        line.note(response)
+        answer(job, response, line, isFunctionError: response.status == .internalServerError)
+    }
+
+    /// - Parameter isFunctionError: the platform counts it as a failure of the function.
+    private func answer(_ job: Job, _ response: Response, _ line: InvocationLine, isFunctionError: Bool) {
+        var response = response
+        let size = response.fields.reduce(0) { $0 + $1.name.lowercased.utf8.count + $1.value.utf8.count + 4 }
+        if size > ServeLoop.largestHead {
+            response = Problem.headTooLarge.response(requestID: job.request.id)
+        }
+        response.fields[.fcStatus] = isFunctionError ? "404" : "200"
+        job.exchange.respond(response)
+        inFlight.subtract(1, ordering: .relaxed)
+        let end = clock.now()
+        line.write(
+            to: logger, took: end.steady - job.start.steady, left: end.timeLeft(until: job.limit.end),
+            delivery: .success(.accepted))
+    }
+
+    /// The platform answers 502 beyond 8 KB; what it adds itself needs room.
+    private static let largestHead = 7 << 10
+
+    func nextJob() -> Job { queue.next() }
+}
+
+/// One thread with its own handler.
+///
+/// `@unchecked Sendable`: made on the main thread, used by its own alone from then on.
+private final class ServingWorker: @unchecked Sendable {
+    private let loop: ServeLoop
+    private let handler: any Handler
+    private var decoder = EventDecoder()
+
+    init(_ loop: ServeLoop, _ handler: any Handler) {
+        self.loop = loop
+        self.handler = handler
+    }
+
+    /// Never returns.
+    func run() {
+        while true { loop.work(loop.nextJob(), handler, &decoder) }
+    }
+}
+
+/// Ids for requests that come without one, from who runs the function by hand.
+private enum RequestID {
+    private static let count = Atomic<UInt64>(0)
+
+    static func next() -> String {
+        var random = SystemRandomNumberGenerator()
+        let number = count.add(1, ordering: .relaxed).newValue
+        return "\(String(random.next(), radix: 16))-\(number)"
+    }
+}
+
+extension Field.Name {
+    fileprivate static let fcRequestID = known("x-fc-request-id")
+    fileprivate static let fcControlPath = known("x-fc-control-path")
+    fileprivate static let fcStatus = known("x-fc-status")
+
+    private static func known(_ name: String) -> Field.Name {
+        guard let known = Field.Name(name) else { preconditionFailure("\(name) is no field name") }
+        return known
+    }
+}
+
+extension Problem {
+    fileprivate static let full = Problem(
+        .tooManyRequests, type: "full", title: "Too many requests",
+        detail: "this instance has as many requests as it can bear", retryAfter: 1)
+    fileprivate static let timedOut = Problem(
+        .serviceUnavailable, type: "timeout", title: "No answer in time",
+        detail: "the answer did not come before the deadline of the request", retryAfter: 1)
+    fileprivate static let badEvent = Problem(
+        .badRequest, type: "bad-input", title: "Bad input", detail: "the event is no timer's that is known here",
+        field: "payload")
+    fileprivate static let unknownControlPath = Problem(
+        .notFound, type: "not-found", title: "Not found", detail: "the platform asks for what is not known here")
+    fileprivate static let headTooLarge = Problem(
+        .internalServerError, type: "response-too-large", title: "Response too large",
+        detail: "the header fields of the response are larger than the platform allows")
+}

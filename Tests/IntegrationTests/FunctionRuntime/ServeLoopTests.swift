@@ -1,0 +1,199 @@
+import Foundation
+import Glibc
+import JSON
+import Locks
+import Storage
+import Testing
+
+/// The two functions as Alibaba's Function Compute runs them: real processes that serve HTTP, driven by real sockets.
+@Suite(.serialized) struct ServeLoopTests {
+    /// A function's process, and where it listens.
+    private struct Function {
+        let url: String
+        let process: ProcessSession
+
+        static func run(
+            _ program: String, _ environment: [String: String], _ body: (Function) throws -> Void
+        ) throws {
+            let folder = try ScratchFolder.make()
+            defer { try? FileManager.default.removeItem(atPath: folder) }
+            var settings = ["FC_FUNCTION_NAME": program, "FC_CUSTOM_LISTEN_PORT": "0", "AUTH": "none"]
+            settings.merge(environment) { _, new in new }
+            let process = try ProcessSession(
+                LocalPlatform.products.appending(path: program).path(), [], environment: settings,
+                output: folder + "/output")
+            defer {
+                let end = process.stop()
+                #expect(end.status == 0, "\(process.output)")
+                #expect(end.survivors.isEmpty)
+            }
+            var port: Int64?
+            for _ in 0..<1_000 where port == nil {
+                for line in process.output.split(separator: "\n") {
+                    let value = try? JSON.Value(parsing: line.utf8)
+                    if value?["event"] == "serving" { port = value?["port"]?.number?.integer }
+                }
+                usleep(10_000)
+            }
+            let found = try #require(port, "\(process.output)")
+            try body(Function(url: "http://127.0.0.1:\(found)", process: process))
+        }
+
+        func send(
+            _ method: String, _ path: String, fields: [(name: String, value: String)] = [], json: String? = nil
+        ) throws -> Answer {
+            var fields = fields
+            if json != nil { fields.append((name: "Content-Type", value: "application/json")) }
+            return try OneShotHTTP.send(method, url + path, fields: fields, body: Array((json ?? "").utf8))
+        }
+
+        var lines: [JSON.Value] {
+            process.output.split(separator: "\n").compactMap { try? JSON.Value(parsing: $0.utf8) }
+        }
+
+        var threads: Int {
+            (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.pid)/task"))?.count ?? 0
+        }
+    }
+
+    private static func withServer(
+        _ more: [String: String] = [:], _ body: (Function, FakeProviderProcess) throws -> Void
+    ) throws {
+        let provider = try FakeProviderProcess()
+        defer { _ = provider.session.stop() }
+        let database = try Driver.sqlite.migratedDatabase()
+        var environment = ["DATABASE_URL": database.url, "UPSTREAM_ALLOW": "127.0.0.1:\(provider.port)"]
+        environment.merge(more) { _, new in new }
+        try Function.run("token-server", environment) { function in
+            let realm = """
+                {"id": "wx", "config": {"url": "http://127.0.0.1:\(provider.port)/cgi-bin/token", "arguments": [
+                    {"name": "appid", "place": "url", "value": "$key_1"}, {"name": "secret", "place": "url", "value": "s"},
+                    {"name": "grant_type", "place": "url", "value": "client_credential"}],
+                 "token_path": "access_token", "expires_in_path": "expires_in"}}
+                """
+            #expect(try function.send("POST", "/api/realm", json: realm).status == 200)
+            for key in ["app", "other"] {
+                let secret = #"{"realm": "wx", "key": "\#(key)", "key_1": "\#(key)"}"#
+                #expect(try function.send("POST", "/api/secret", json: secret).status == 200)
+            }
+            try body(function, provider)
+        }
+    }
+
+    @Test func `a token comes from upstream, then from the database, with the platform's fields`() throws {
+        try Self.withServer { function, _ in
+            let fields = [(name: "x-fc-control-path", value: "/http-invoke"), (name: "x-fc-request-id", value: "fc-1")]
+            let first = try function.send("GET", "/api/token?realm=wx&key=app", fields: fields)
+            #expect(try first.json()["source"] == "upstream")
+            #expect(first["x-fc-status"] == "200")
+            #expect(first["x-request-id"] == "fc-1")
+            #expect(try function.send("GET", "/api/token?realm=wx&key=app").json()["source"] == "database")
+            let unknown = try function.send("GET", "/api/token?realm=none&key=app", fields: fields)
+            #expect(unknown.status == 404)
+            #expect(try unknown.json()["request_id"] == "fc-1")
+            #expect(unknown["x-fc-status"] == "200", "a refusal is no failure of the function")
+            usleep(50_000)
+            let line = function.lines.first { $0["request_id"] == "fc-1" }
+            #expect(line?["route"] == "/api/token")
+            #expect(line?["source"] == "upstream")
+            #expect(line?["cold"] == false)
+        }
+    }
+
+    @Test func `timers run the job, and what the platform controls is not to be had by a path`() throws {
+        try Self.withServer { function, _ in
+            let timer = #"{"triggerTime":"t","triggerName":"refresh","payload":"{\"job\":\"refresh\"}"}"#
+            let invoke = [(name: "x-fc-control-path", value: "/invoke")]
+            let done = try function.send("POST", "/invoke", fields: invoke, json: timer)
+            #expect(done.status == 200)
+            #expect(try done.json()["refreshed"] == 0)
+            let bad = try function.send("POST", "/invoke", fields: invoke, json: #"{"x":1}"#)
+            #expect(bad.status == 400)
+            #expect(bad["x-fc-status"] == "404")
+            for (method, path) in [("POST", "/initialize"), ("GET", "/pre-stop")] {
+                let control = [(name: "x-fc-control-path", value: path)]
+                #expect(try function.send(method, path, fields: control).status == 200)
+            }
+            for (method, path) in [("POST", "/invoke"), ("POST", "/initialize"), ("GET", "/pre-stop")] {
+                #expect(try function.send(method, path).status == 404)
+                let outside = [(name: "x-fc-control-path", value: "/http-invoke")]
+                #expect(try function.send(method, path, fields: outside).status == 404)
+            }
+        }
+    }
+
+    @Test func `a hundred and fifty callers of a hung provider are parked, and other keys are answered`() throws {
+        try Self.withServer(["FUNCTION_TIMEOUT_MS": "5000"]) { function, provider in
+            #expect(try function.send("GET", "/api/token?realm=wx&key=other").status == 200)
+            let threads = function.threads
+            let fault = #"{"endpoint": "/cgi-bin/token", "fault": "hang", "times": 1000}"#
+            let control = "http://127.0.0.1:\(provider.port)/_fake-provider/faults"
+            #expect(try OneShotHTTP.send("POST", control, json: fault).status == 204)
+            let statuses = Lock<[Int]>([])
+            let callers = Thread {
+                concurrently(150) { _ in
+                    let answer = try? function.send("GET", "/api/token?realm=wx&key=app")
+                    statuses.withLock { $0.append(answer?.status ?? 0) }
+                }
+            }
+            callers.start()
+            usleep(700_000)
+            for _ in 0..<100 {
+                let hit = try function.send("GET", "/api/token?realm=wx&key=other")
+                #expect(hit.status == 200)
+            }
+            // The hits were answered while everybody else still waits.
+            #expect(statuses.withLock { $0.count } == 0)
+            #expect(function.threads == threads)
+            let stop = [(name: "x-fc-control-path", value: "/pre-stop")]
+            #expect(try function.send("GET", "/pre-stop", fields: stop).status == 200)
+            // The platform asked for the end: everybody has been answered before.
+            #expect(statuses.withLock { $0.count } == 150)
+            #expect(Set(statuses.withLock { $0 }) == [503])
+        }
+    }
+
+    @Test func `the cache answers from memory what it has, and passes on the rest`() throws {
+        try Self.withServer { server, _ in
+            try Function.run("token-server-cache", ["TOKEN_SERVER_URL": server.url]) { cache in
+                #expect(try cache.send("GET", "/api/token?realm=wx&key=app").json()["source"] == "upstream")
+                let hit = try cache.send("GET", "/api/token?realm=wx&key=app")
+                #expect(try hit.json()["source"] == "memory")
+                #expect(hit["x-fc-status"] == "200")
+                #expect(hit["x-request-id"] != nil)
+                #expect(try cache.send("GET", "/api/realm/wx").status == 200)
+                let load = Process()
+                load.executableURL = URL(filePath: "/usr/bin/ab")
+                load.arguments = [
+                    "-q", "-k", "-c", "200", "-n", "20000", cache.url + "/api/token?realm=wx&key=app",
+                ]
+                let output = Pipe()
+                load.standardOutput = output
+                load.standardError = FileHandle.nullDevice
+                try load.run()
+                let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+                load.waitUntilExit()
+                #expect(text.contains("Complete requests:      20000"))
+                #expect(text.contains("Keep-Alive requests:    20000"))
+                #expect(!text.contains("Non-2xx"))
+            }
+        }
+    }
+
+    @Test(arguments: [("FC_CUSTOM_LISTEN_PORT", "x"), ("FC_SERVER_PORT", "70000"), ("FUNCTION_TIMEOUT_MS", "0")])
+    func `a bad setting is one line that names it`(variable: String, value: String) throws {
+        let folder = try ScratchFolder.make()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let process = try ProcessSession(
+            LocalPlatform.products.appending(path: "token-server").path(), [],
+            environment: ["FC_FUNCTION_NAME": "f", "DATABASE_URL": "sqlite:\(folder)/d", variable: value],
+            output: folder + "/output")
+        for _ in 0..<500 where process.isRunning { usleep(10_000) }
+        #expect(!process.isRunning)
+        let end = process.stop()
+        #expect(end.status == 1)
+        let lines = process.output.split(separator: "\n")
+        #expect(lines.count == 1)
+        #expect(lines.first?.contains("\"variable\":\"\(variable)\"") == true, "\(process.output)")
+    }
+}
