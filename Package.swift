@@ -70,7 +70,8 @@ let package = Package(
 
         // The platforms: theirs, and our local one. Neither side imports the other.
         module("TriggerEvents", ["HTTP", "JSON"]),
-        module("FunctionRuntime", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "TriggerEvents", "Log", "CSystem"]),
+        module(
+            "FunctionRuntime", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "TriggerEvents", "Log", "CSystem"]),
         module("EventServer", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "Log", "CSystem"]),
         module("FakeProvider", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks"]),
         module("TestKit", ["Tokens", "Clocks", "HTTP", "JSON", "Log"]),
