@@ -1,3 +1,4 @@
+internal import CSystem
 internal import Clocks
 internal import Glibc
 internal import HTTP
