@@ -36,14 +36,11 @@ struct TokenQuery {
         }
         guard values.isEmpty else { return nil }
         let credentials = request.fields.values(.authorization)
-        guard credentials.count < 2, let caller = try? credentials.first.map({ try SHA256.digest(Array($0.utf8)) })
-        else {
-            if credentials.isEmpty {
-                cacheKey = CacheKey(realm: realm, key: key, caller: [])
-                self.minimumLife = minimumLife
-                return
-            }
-            return nil
+        guard credentials.count < 2 else { return nil }
+        var caller: [UInt8] = []
+        if let credential = credentials.first {
+            guard let digest = try? SHA256.digest(Array(credential.utf8)) else { return nil }
+            caller = digest
         }
         cacheKey = CacheKey(realm: realm, key: key, caller: caller)
         self.minimumLife = minimumLife

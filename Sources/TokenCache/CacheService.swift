@@ -89,7 +89,7 @@ package final class CacheService: Handler {
             return .respond(inSpiteOf: failed, query, memory, request)
         }
         if response.status == .notModified, let known, let control = CacheControl(response.fields) {
-            let renewed = CachedAnswer(known, renewedAt: sent, control)
+            let renewed = known.renewed(control, sent: sent)
             memory.land(key, flight, changes: changes, .answer(renewed))
             let again = renewed.response(
                 clock.now(), minimumLife: query.minimumLife, ifNoneMatch: request.fields[.ifNoneMatch],
@@ -111,7 +111,11 @@ package final class CacheService: Handler {
     /// The server's own answer, with what is left of the time for which it may be kept.
     private func handedOn(_ response: ClientResponse, _ answer: CachedAnswer, _ request: Request) -> Response {
         var handed = passed(response)
-        if let tag = request.fields[.ifNoneMatch], let known = answer.notModified(tag) { handed = known }
+        if answer.isKnown(by: request.fields[.ifNoneMatch]) {
+            handed.status = .notModified
+            handed.body = []
+            handed.fields[.contentType] = nil
+        }
         let left = max(0, answer.freshFor(clock.now()).wholeSeconds)
         handed.fields[.cacheControl] = "private, max-age=\(left), stale-if-error=\(answer.staleIfError.wholeSeconds)"
         handed.notes = [(name: "outcome", value: "token"), (name: "source", value: "server")]
@@ -161,15 +165,6 @@ package final class CacheService: Handler {
     private static let passedFields: Set<Field.Name> = [
         .contentType, .cacheControl, .etag, .retryAfter, .wwwAuthenticate, .allow, .location,
     ]
-}
-
-extension CachedAnswer {
-    /// A 304 where the caller has this very answer.
-    fileprivate func notModified(_ ifNoneMatch: String) -> Response? {
-        response(sent, minimumLife: nil, ifNoneMatch: ifNoneMatch, becauseOfError: false).flatMap {
-            $0.status == .notModified ? $0 : nil
-        }
-    }
 }
 
 extension Outcome {

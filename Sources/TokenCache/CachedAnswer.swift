@@ -4,13 +4,18 @@ internal import JSON
 
 /// A token answer of the server, and how long it may be given again.
 struct CachedAnswer: Sendable {
-    /// Before the request to the server was sent: every age counts from here.
-    let sent: Moment
-    let maxAge: Duration
-    let staleIfError: Duration
     let tag: String
+    /// How much longer it may be given while the server fails.
+    private(set) var staleIfError: Duration
+
+    /// Before the request was sent that brought the token: what is left of it counts from here.
+    private let counted: Moment
+    /// Before the request was sent that said last how long it may be kept: its age counts from here.
+    private var asked: Moment
+    private var maxAge: Duration
     /// What was left of the token when the answer was made; nil for one without expiry.
-    let expiresIn: Duration?
+    private let expiresIn: Duration?
+    private let isStale: Bool
     /// The answer as JSON up to the value of `expires_in`, and from there to `stale`.
     private let head: [UInt8]
     private let middle: [UInt8]
@@ -21,15 +26,13 @@ struct CachedAnswer: Sendable {
     static let deadLimit = Duration.seconds(2)
 
     /// Nil for what is no token answer, or must not be kept.
+    ///
+    /// - Parameter sent: read before the request was sent.
     init?(_ response: ClientResponse, sent: Moment) {
         guard response.status == .ok, let control = CacheControl(response.fields), let tag = response.fields[.etag],
             let object = (try? JSON.Value(parsing: response.body))?.object, let token = object["token"]?.string,
             let expiresIn = object["expires_in"], let generation = object["generation"]?.number
         else { return nil }
-        self.sent = sent
-        maxAge = min(control.maxAge, CachedAnswer.longestAge)
-        staleIfError = control.staleIfError
-        self.tag = tag
         switch expiresIn {
         case .null: self.expiresIn = nil
         case .number(let number):
@@ -37,49 +40,52 @@ struct CachedAnswer: Sendable {
             self.expiresIn = .milliseconds(milliseconds)
         default: return nil
         }
+        counted = sent
+        asked = sent
+        maxAge = min(control.maxAge, CachedAnswer.longestAge)
+        staleIfError = control.staleIfError
+        self.tag = tag
+        isStale = object["stale"]?.bool ?? false
         head = Array("{\"token\":".utf8) + JSON.Value.string(token).encoded + Array(",\"expires_in\":".utf8)
         middle =
             Array(",\"expires_at\":".utf8) + (object["expires_at"] ?? .null).encoded
             + Array(",\"source\":\"memory\",\"generation\":\(generation.text),\"stale\":".utf8)
-        isStale = object["stale"]?.bool ?? false
     }
 
-    /// The server was asked again and says that this is still its answer.
-    init(_ old: CachedAnswer, renewedAt sent: Moment, _ control: CacheControl) {
-        self = old
-        // What is left goes on from the first answer; only the time for which it may be kept begins anew.
-        renewedAt = sent
-        renewedMaxAge = min(control.maxAge, CachedAnswer.longestAge)
-        renewedStaleIfError = control.staleIfError
+    /// The same answer, after the server was asked again and said that it still stands.
+    func renewed(_ control: CacheControl, sent: Moment) -> CachedAnswer {
+        var renewed = self
+        renewed.asked = sent
+        renewed.maxAge = min(control.maxAge, CachedAnswer.longestAge)
+        renewed.staleIfError = control.staleIfError
+        return renewed
     }
-
-    private let isStale: Bool
-    private var renewedAt: Moment?
-    private var renewedMaxAge: Duration?
-    private var renewedStaleIfError: Duration?
 
     /// What is left of the time for which it may be given as it is; negative when that is over.
     func freshFor(_ now: Moment) -> Duration {
-        (renewedMaxAge ?? maxAge) - (renewedAt ?? sent).elapsed(to: now)
+        maxAge - asked.elapsed(to: now)
     }
 
     /// Whether it may be given because the server fails.
     func maySurviveError(_ now: Moment) -> Bool {
-        freshFor(now) + (renewedStaleIfError ?? staleIfError) > .zero
+        freshFor(now) + staleIfError > .zero
     }
 
-    /// What is left of the token; nil for one without expiry.
-    func left(_ now: Moment) -> Duration? {
-        expiresIn.map { $0 - sent.elapsed(to: now) }
+    /// Whether a caller's `If-None-Match` names it.
+    func isKnown(by ifNoneMatch: String?) -> Bool {
+        guard let ifNoneMatch else { return false }
+        let weak = tag.hasPrefix("W/") ? tag.dropFirst(2) : tag[...]
+        guard weak.count >= 2, weak.first == "\"", weak.last == "\"" else { return false }
+        return EntityTag(weak: String(weak.dropFirst().dropLast())).matches(ifNoneMatch)
     }
 
     /// Nil where less than 2 s, or less than the caller wants, is left of the token.
     func response(_ now: Moment, minimumLife: Duration?, ifNoneMatch: String?, becauseOfError: Bool) -> Response? {
-        let left = left(now)
+        let left = expiresIn.map { $0 - counted.elapsed(to: now) }
         if let left, left < max(CachedAnswer.deadLimit, minimumLife ?? .zero) { return nil }
         let isStale = isStale || becauseOfError
         var response: Response
-        if let ifNoneMatch, !becauseOfError, CachedAnswer.matches(ifNoneMatch, tag) {
+        if !becauseOfError, isKnown(by: ifNoneMatch) {
             response = Response(.notModified)
         } else {
             var body = head
@@ -90,17 +96,11 @@ struct CachedAnswer: Sendable {
             response.fields.append(.contentType, "application/json")
         }
         let age = becauseOfError ? 0 : max(0, freshFor(now).wholeSeconds)
-        let staleIfError = becauseOfError ? 0 : (renewedStaleIfError ?? self.staleIfError).wholeSeconds
+        let staleIfError = becauseOfError ? 0 : self.staleIfError.wholeSeconds
         response.fields.append(.cacheControl, "private, max-age=\(age), stale-if-error=\(staleIfError)")
         response.fields.append(.etag, tag)
         response.notes = [(name: "outcome", value: isStale ? "stale" : "token"), (name: "source", value: "memory")]
         return response
-    }
-
-    private static func matches(_ ifNoneMatch: String, _ tag: String) -> Bool {
-        let weak = tag.hasPrefix("W/") ? tag.dropFirst(2) : tag[...]
-        guard weak.count >= 2, weak.first == "\"", weak.last == "\"" else { return false }
-        return EntityTag(weak: String(weak.dropFirst().dropLast())).matches(ifNoneMatch)
     }
 }
 
