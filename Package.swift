@@ -87,7 +87,7 @@ let package = Package(
         program(
             "token-server-cache", ["TokenCache", "FunctionRuntime", "Curl", "HTTP", "Clocks", "Log"]),
         program("token-server-admin", ["Storage", "DatabaseDrivers", "SQL", "CSystem"]),
-        program("event-server", ["EventServer", "HTTPServer", "HTTP", "JSON", "Clocks", "Log", "CSystem"]),
+        program("event-server", ["EventServer", "Curl", "HTTPServer", "HTTP", "JSON", "Clocks", "Log", "CSystem"]),
         program("fake-provider", ["FakeProvider", "HTTPServer", "HTTP", "Clocks", "Log", "CSystem"]),
 
         program("simulate", ["Simulation", "TestKit"]),

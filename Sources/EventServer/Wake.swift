@@ -28,10 +28,13 @@ internal import Glibc
         _ = unsafe write(writeEnd, &byte, 1)
     }
 
-    func wait(atMost limit: Duration) {
+    /// False when the time is over.
+    @discardableResult
+    func wait(atMost limit: Duration) -> Bool {
         var descriptor = pollfd(fd: readEnd, events: Int16(POLLIN), revents: 0)
-        guard unsafe poll(&descriptor, 1, Int32(limit / .milliseconds(1))) > 0 else { return }
+        guard unsafe poll(&descriptor, 1, Int32(limit / .milliseconds(1))) > 0 else { return false }
         var bytes = [UInt8](repeating: 0, count: 256)
         while unsafe read(readEnd, &bytes, bytes.count) == bytes.count {}
+        return true
     }
 }

@@ -23,7 +23,9 @@ enum Commands {
           --programs DIR        where the executables lie; default build/bin
           --bootstrap FILE      default ./bootstrap
           --data DIR            default build/run
-          and every option of serve but --function; --port defaults to PORT; PLATFORM must be lambda
+          --platform NAME       lambda (default) or fc; defaults to PLATFORM
+          --instance-concurrency N   fc: requests that one instance gets at a time; default 200
+          and every option of serve but --function; --port defaults to PORT
         """
 
     static func run(_ arguments: [String]) -> Int32 {

@@ -5,7 +5,9 @@ internal import HTTPServer
 
 /// `event-server run`: everything a newcomer needs on one machine, which `make run` starts.
 enum LocalPlatform {
-    static let options = Serve.platformOptions.merging(["programs": .value, "data": .value, "platform": .value]) {
+    static let options = Serve.platformOptions.merging([
+        "programs": .value, "data": .value, "platform": .value, "instance-concurrency": .value,
+    ]) {
         first, _ in first
     }
 
@@ -24,10 +26,11 @@ enum LocalPlatform {
         var settings = try Serve.settings(options, function: "token-server", bootstrap: bootstrap)
         let programs = Serve.absolute(options.text("programs") ?? "build/bin")
         let data = Serve.absolute(options.text("data") ?? "build/run")
+        let instanceConcurrency = try options.number("instance-concurrency", in: 1...200) ?? 200
         do throws(Failure) {
-            try checkPlatform(options.text("platform") ?? Environment["PLATFORM"] ?? "lambda")
+            let cloud = try cloud(options.text("platform") ?? Environment["PLATFORM"] ?? "lambda", instanceConcurrency)
             let port = if let port { port } else { try portFromEnvironment() }
-            try start(&settings, port: port, programs: programs, data: data)
+            try start(&settings, on: cloud, port: port, programs: programs, data: data)
             return 0
         } catch {
             Terminal.complain(error.message)
@@ -35,11 +38,11 @@ enum LocalPlatform {
         }
     }
 
-    private static func checkPlatform(_ name: String) throws(Failure) {
+    private static func cloud(_ name: String, _ instanceConcurrency: Int) throws(Failure) -> LocalFunction.Cloud {
         switch name {
-        case "lambda": break
-        case "fc": throw Failure(message: "PLATFORM: fc is not available, only lambda is")
-        default: throw Failure(message: "PLATFORM must be lambda")
+        case "lambda": return .lambda
+        case "fc": return .compute(instanceConcurrency: instanceConcurrency)
+        default: throw Failure(message: "PLATFORM must be lambda or fc")
         }
     }
 
@@ -53,9 +56,9 @@ enum LocalPlatform {
 
     // MARK: Starting
 
-    private static func start(_ settings: inout PlatformSettings, port: Int, programs: String, data: String)
-        throws(Failure)
-    {
+    private static func start(
+        _ settings: inout PlatformSettings, on cloud: LocalFunction.Cloud, port: Int, programs: String, data: String
+    ) throws(Failure) {
         guard WorkingFolder.make(data) else {
             throw Failure(message: "the data folder \(data) cannot be made or written")
         }
@@ -71,24 +74,22 @@ enum LocalPlatform {
             settings.environment, programs: programs, data: data, provider: provider.address)
         try migrate(programs + "/token-server-admin", settings.environment)
 
-        let platform = Platform(settings: settings)
-        let server: Server
+        let function: LocalFunction
         do throws(ServerError) {
-            server = try Serve.listen(platform, port: port)
+            function = try LocalFunction(settings, on: cloud, port: port)
         } catch {
-            platform.stop()
             if case .socket = error { throw Failure(message: "PORT: \(port) cannot be used: \(error)") }
             throw Failure(message: "\(error)")
         }
-        defer { Serve.stop(platform, server) }
-        let url = "http://127.0.0.1:\(server.port)"
-        let (cachePlatform, cacheServer) = try startCache(settings, programs: programs, port: port, server: url)
-        defer { Serve.stop(cachePlatform, cacheServer) }
-        try waitUntilReady(server.port, "/readyz", provider: provider.address)
+        defer { function.stop() }
+        let url = "http://127.0.0.1:\(function.port)"
+        let cache = try startCache(settings, on: cloud, port: port, server: url)
+        defer { cache.stop() }
+        try waitUntilReady(function.port, "/readyz", provider: provider.address)
         // What it passes on shows that both answer.
-        try waitUntilReady(cacheServer.port, "/pong", provider: provider.address)
+        try waitUntilReady(cache.port, "/pong", provider: provider.address)
         announce(
-            url, cache: "http://127.0.0.1:\(cacheServer.port)", provider: "http://" + provider.address,
+            url, cache: "http://127.0.0.1:\(cache.port)", provider: "http://" + provider.address,
             hasKeys: settings.environment.contains { $0.name == "AUTH" && $0.value != "none" })
         if settings.environment.contains(where: { $0.name == "AUTH" && $0.value != "none" }),
             !settings.environment.contains(where: { $0.name == "ADMIN_KEY_SHA256" && !$0.value.isEmpty })
@@ -101,21 +102,19 @@ enum LocalPlatform {
 
     /// The companion function, at the next port; it knows the server and neither the database nor any secret.
     private static func startCache(
-        _ settings: PlatformSettings, programs: String, port: Int, server: String
-    ) throws(Failure) -> (Platform, Server) {
+        _ settings: PlatformSettings, on cloud: LocalFunction.Cloud, port: Int, server: String
+    ) throws(Failure) -> LocalFunction {
         var cache = settings
         cache.functionName = "token-server-cache"
         // It waits for the server, which waits for as long as it may.
         cache.timeout += .seconds(2)
-        let known = ["LOG_LEVEL", "TOKEN_SERVER_PROGRAMS"]
+        let known = ["AUTH", "LOG_LEVEL", "TOKEN_SERVER_PROGRAMS"]
         cache.environment = settings.environment.filter { known.contains($0.name) }
         cache.environment.append(("TOKEN_SERVER_URL", Environment["TOKEN_SERVER_URL"] ?? server))
-        let platform = Platform(settings: cache)
         let cachePort = port == 0 ? 0 : port + 1
         do throws(ServerError) {
-            return (platform, try Serve.listen(platform, port: cachePort))
+            return try LocalFunction(cache, on: cloud, port: cachePort)
         } catch {
-            platform.stop()
             throw Failure(message: "PORT: \(cachePort), which is PORT + 1, cannot be used: \(error)")
         }
     }

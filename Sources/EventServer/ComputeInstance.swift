@@ -1,0 +1,129 @@
+internal import CSystem
+internal import Clocks
+internal import Glibc
+internal import Locks
+
+/// One execution environment of Function Compute: a process that serves HTTP on a port of its own.
+final class ComputeInstance: Sendable {
+    enum State: Sendable {
+        case starting, ready
+        /// It is being ended, or has ended by itself.
+        case gone
+    }
+
+    struct Load: Sendable {
+        var state = State.starting
+        /// Requests that it works on, or will when it is ready.
+        var requests = 0
+        var idleSince: Moment
+    }
+
+    let number: Int
+    let port: UInt16
+    let load: Lock<Load>
+    private let process = Lock<FunctionProcess?>(nil)
+
+    init(number: Int, port: UInt16, now: Moment) {
+        self.number = number
+        self.port = port
+        load = Lock(Load(idleSince: now))
+    }
+
+    /// Starts the process and returns when it has ended; on a thread of its own, with which the process would end.
+    func run(
+        _ bootstrap: String, _ environment: [(name: String, value: String)],
+        output: @escaping @Sendable (String) -> Void
+    ) {
+        let ended = Wake()
+        do throws(FunctionProcess.SpawnError) {
+            let started = try FunctionProcess.start(bootstrap, environment: environment, output: output) { _ in
+                ended.signal()
+            }
+            process.withLock { $0 = started }
+        } catch {
+            output("\(error)")
+            load.withLock { $0.state = .gone }
+            return
+        }
+        // Listening is the sign that it is ready.
+        for _ in 0..<5_000 where load.withLock({ $0.state }) == .starting {
+            if LoopbackPort.isListening(port) {
+                load.withLock { if $0.state == .starting { $0.state = .ready } }
+                break
+            }
+            if ended.wait(atMost: .milliseconds(2)) { break }
+        }
+        while load.withLock({ $0.state }) == .ready {
+            if ended.wait(atMost: .milliseconds(500)) { break }
+        }
+        load.withLock { $0.state = .gone }
+        // Asked first, so that it can end well.
+        signal(SIGTERM)
+        if !ended.wait(atMost: .seconds(2)) { signal(SIGKILL) }
+        process.withLock { $0 }?.kill()
+    }
+
+    func end() {
+        load.withLock { $0.state = .gone }
+    }
+
+    func signal(_ number: Int32) {
+        if let id = process.withLock({ $0?.id }) { kill(-id, number) }
+    }
+
+    var peakKilobytes: Int64 { process.withLock { $0 }?.peakKilobytes ?? 0 }
+    var lastLines: [String] { process.withLock { $0 }?.lastLines ?? [] }
+}
+
+/// Ports of this machine.
+enum LoopbackPort {
+    /// One that nobody listens on now.
+    static func free() -> UInt16 {
+        withSocket { descriptor in
+            var address = address(port: 0)
+            guard bind(descriptor, &address) else { return nil }
+            var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+            let result = unsafe withUnsafeMutablePointer(to: &address) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe getsockname(descriptor, $0, &length)
+                }
+            }
+            return result == 0 ? UInt16(bigEndian: address.sin_port) : nil
+        } ?? 0
+    }
+
+    static func isListening(_ port: UInt16) -> Bool {
+        withSocket { descriptor in
+            var address = address(port: port)
+            let result = unsafe withUnsafePointer(to: &address) { pointer in
+                unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    unsafe connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+                }
+            }
+            return result == 0
+        } ?? false
+    }
+
+    private static func address(port: UInt16) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        return address
+    }
+
+    private static func bind(_ descriptor: Int32, _ address: inout sockaddr_in) -> Bool {
+        unsafe withUnsafePointer(to: &address) { pointer in
+            unsafe pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                unsafe Glibc.bind(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size))
+            }
+        } == 0
+    }
+
+    private static func withSocket<Result>(_ body: (Int32) -> Result?) -> Result? {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        return body(descriptor)
+    }
+}
