@@ -3,7 +3,7 @@
 #               functions from the command line or the environment. Ctrl-C stops all of it. Data: build/run
 # make test     every test: pure, simulated, on real MariaDB and SQLite, end to end
 # make simulate SEEDS=100000   so many histories of the refresh protocol; FROM is the first seed
-# make check    formatting, imports, all tests plainly and under the thread sanitizer, linkage, template, scripts
+# make check    formatting, imports, all tests plainly and under the thread sanitizer, linkage, templates, scripts
 # make bench    what it costs: prints tables, writes them to build/bench
 # make soak     the long versions of the tests that have one
 # make clean    removes what was built, and build/run with it
@@ -120,6 +120,7 @@ cfn_lint := build/venv/bin/cfn-lint
 
 template: $(cfn_lint)
 	@$(cfn_lint) template.yml
+	@build/venv/bin/python .ci/check-s-yaml s.yaml --selftest
 
 $(cfn_lint): .ci/requirements.txt
 	@.ci/install check
