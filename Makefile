@@ -71,8 +71,10 @@ build/bin/simulate: $(sources)
 	@swift build --configuration release --static-swift-stdlib --scratch-path $(release) --product simulate
 	@install $(release)/release/simulate $@
 
-bench: build/bin/cost-benchmark
+bench: build/bin/cost-benchmark build/bin/.built
+	@.ci/install test
 	@build/bin/cost-benchmark refresh
+	@build/bin/cost-benchmark calls
 
 build/bin/cost-benchmark: $(sources)
 	@.ci/install build

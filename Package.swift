@@ -24,8 +24,9 @@ func shim(_ name: String, linker: [LinkerSetting] = []) -> Target {
     .target(name: name, cSettings: strictC, linkerSettings: linker)
 }
 
-func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .executableTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+func program(_ name: String, _ dependencies: [Target.Dependency], embedding resources: [String] = []) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, resources: resources.map { .embedInCode($0) }, swiftSettings: strict)
 }
 
 func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -92,7 +93,12 @@ let package = Package(
 
         program("simulate", ["Simulation", "TestKit"]),
         program(
-            "cost-benchmark", ["Tokens", "Storage", "DatabaseDrivers", "SQL", "TestKit", "JSON", "Clocks", "Log"]),
+            "cost-benchmark",
+            [
+                "Tokens", "Storage", "DatabaseDrivers", "SQL", "TestKit", "Curl", "HTTP", "JSON", "Clocks", "Log",
+                "CSystem",
+            ],
+            embedding: ["Prices"]),
 
         tests(
             "UnitTests",

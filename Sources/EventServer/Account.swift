@@ -31,6 +31,8 @@ struct Account: Sendable {
     private var failures: Int64 = 0
     private var peakKilobytes: Int64 = 0
     var instancesStarted: Int64 = 0
+    /// The time in which instances had requests: what Function Compute bills.
+    var busy = Duration.zero
 
     mutating func add(_ entry: Entry) {
         count += 1
@@ -49,7 +51,8 @@ struct Account: Sendable {
             "totals": [
                 "invocations": JSON.Value(count), "cold_starts": JSON.Value(coldStarts),
                 "failures": JSON.Value(failures),
-                "billed_ms": JSON.Value(billedMilliseconds), "instances_started": JSON.Value(instancesStarted),
+                "billed_ms": JSON.Value(billedMilliseconds), "busy_ms": JSON.Value(busy.wholeMilliseconds),
+                "instances_started": JSON.Value(instancesStarted),
                 "instances_alive": JSON.Value(Int64(instancesAlive)), "queued": JSON.Value(Int64(queued)),
                 "memory_mb": JSON.Value(Int64(memoryMegabytes)), "peak_memory_kb": JSON.Value(peakKilobytes),
                 "gb_seconds": decimal(String(gigabyteSeconds)),

@@ -16,6 +16,8 @@ final class ComputeInstance: Sendable {
         /// Requests that it works on, or will when it is ready.
         var requests = 0
         var idleSince: Moment
+        /// Since when it has had at least one request.
+        var busySince: Moment?
     }
 
     let number: Int

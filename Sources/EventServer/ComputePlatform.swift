@@ -81,13 +81,17 @@ package final class ComputePlatform: Sendable {
                 let isTaken = instance.load.withLock { load in
                     guard load.state != .gone, load.requests < limit else { return false }
                     load.requests += 1
+                    if load.busySince == nil { load.busySince = now }
                     return true
                 }
                 if isTaken { return (instance, false) }
             }
             guard state.instances.count < settings.concurrency else { return (nil, false) }
             let instance = ComputeInstance(number: state.nextNumber, port: LoopbackPort.free(), now: now)
-            instance.load.withLock { $0.requests = 1 }
+            instance.load.withLock { load in
+                load.requests = 1
+                load.busySince = now
+            }
             state.nextNumber += 1
             state.account.instancesStarted += 1
             state.instances.append(instance)
@@ -136,12 +140,17 @@ package final class ComputePlatform: Sendable {
         let end = clock.now()
         exchange.respond(response)
         settings.output("FC Invoke End RequestId: \(request.id)\(status == "ok" ? "" : ", Error: \(status)")")
-        instance.load.withLock { load in
+        // The platform bills the time in which an instance has at least one request, however many they are.
+        let busy = instance.load.withLock { load -> Duration in
             load.requests -= 1
             load.idleSince = end
+            guard load.requests == 0, let since = load.busySince else { return .zero }
+            load.busySince = nil
+            return end.steady - since.steady
         }
         let peak = instance.peakKilobytes
         state.withLock { state in
+            state.account.busy += busy
             state.account.add(
                 Account.Entry(
                     id: request.id, instance: instance.number, status: status, duration: end.steady - start.steady,
