@@ -186,7 +186,7 @@ import Testing
                     ]
                 let output = Pipe()
                 run.standardOutput = output
-                run.standardError = FileHandle.nullDevice
+                run.standardError = output
                 try run.run()
                 let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
                 run.waitUntilExit()
