@@ -6,44 +6,7 @@ import Tokens
 
 /// Histories that broke simpler protocols, by the numbers they have in `docs/token-lifetime.md`; those not here are in
 /// `BrokerTests`, and the cache's (19) with the cache.
-@Suite struct HistoryTests {
-    private let clock = ManualClock()
-    private let store: InMemoryStore
-    private let upstream: ScriptedUpstream
-    private let counting: CountingStore
-    private let broker: Broker
-    private let id = SecretID(realm: "wx", key: "app")
-
-    private final class Mints {
-        var count = 0
-    }
-
-    init() throws {
-        store = InMemoryStore(clock: clock)
-        let mints = Mints()
-        upstream = ScriptedUpstream { _ in
-            mints.count += 1
-            return .minted(Redacted("t\(mints.count)"), life: .seconds(7_200))
-        }
-        counting = CountingStore(store)
-        broker = Broker(store: counting, upstream: upstream, clock: clock)
-        _ = try store.write("wx", RealmChange(config: .set("{}")))
-        _ = try store.write(id, ["key_1": .set(Redacted("a"))])
-    }
-
-    private func decide(_ wish: Wish = .token(minimumLife: nil), by broker: Broker? = nil) -> Decision {
-        (broker ?? self.broker).decide(id, wish: wish, deadline: nil)
-    }
-
-    private func answer(_ decision: Decision) -> Answer? {
-        if case .answer(let answer) = decision { answer } else { nil }
-    }
-
-    private func row() throws -> TokenRow {
-        guard case .found(let snapshot) = try store.read(id, clock: clock) else { throw StoreError.broken("no row") }
-        return snapshot.row
-    }
-
+@Suite final class HistoryTests: BrokerFixture {
     /// Another instance that always gets a token.
     private func other(_ token: String) -> Broker {
         let upstream = ScriptedUpstream { _ in .minted(Redacted(token), life: .seconds(7_200)) }
