@@ -91,34 +91,14 @@ import Testing
             for name in ["token-server", "token-server-cache"] { try add("\(folder)/\(name)", script: script) }
         }
 
-        /// Written by another process: a descriptor of ours, inherited for an instant by whatever a parallel test
-        /// starts, would make the script "text file busy".
         func add(_ path: String, script: String) throws {
-            let write = #"mkdir -p "${1%/*}" && printf '#!/bin/sh\n%s\n' "$2" >"$1" && chmod 755 "$1""#
-            let shell = try Process.run(
-                URL(filePath: "/bin/sh"), arguments: ["-c", write, "sh", root.appending(path: path).path(), script])
-            shell.waitUntilExit()
-            try #require(shell.terminationStatus == 0)
+            try Program.write("#!/bin/sh\n\(script)\n", to: root.appending(path: path).path())
         }
 
         func remove() { try? FileManager.default.removeItem(at: root) }
 
-        func start(_ environment: [String: String]) throws -> (
-            pid: Int32, status: Int32, output: String, errors: String
-        ) {
-            let process = Process()
-            let (output, errors) = (Pipe(), Pipe())
-            process.executableURL = root.appending(path: "bootstrap")
-            process.environment = environment
-            (process.standardOutput, process.standardError) = (output, errors)
-            try process.run()
-            let text = (try output.fileHandleForReading.readToEnd()) ?? Data()
-            let complaint = (try errors.fileHandleForReading.readToEnd()) ?? Data()
-            process.waitUntilExit()
-            return (
-                process.processIdentifier, process.terminationStatus, String(decoding: text, as: UTF8.self),
-                String(decoding: complaint, as: UTF8.self)
-            )
+        func start(_ environment: [String: String]) throws -> Program {
+            try Program.run(root.appending(path: "bootstrap").path(), environment: environment)
         }
     }
 }

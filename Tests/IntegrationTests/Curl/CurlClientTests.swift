@@ -261,24 +261,4 @@ private let short = ClientLimits(total: .milliseconds(600), connect: .millisecon
         defer { server.stop() }
         #expect(call(CurlClient(), server.url).response?.body.count == 65_536)
     }
-
-    @Test func `a proxy that the environment names is not used`() async {
-        await #expect(processExitsWith: .success) {
-            // A port where nobody listens: whoever asked this proxy would get nothing.
-            let closed = try SocketServer(nil)
-            closed.stop()
-            for name in ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"] {
-                setenv(name, "http://127.0.0.1:\(closed.port)", 1)
-            }
-            unsetenv("no_proxy")
-            unsetenv("NO_PROXY")
-            let server = try SocketServer { connection in
-                connection.read()
-                connection.answer("ok")
-            }
-            let request = ClientRequest(.get, url: server.url)
-            let response = try CurlClient().send(request, limits: ClientLimits(), willSend: { true }, didSend: {})
-            precondition(response.status == .ok)
-        }
-    }
 }

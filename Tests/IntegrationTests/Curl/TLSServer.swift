@@ -5,49 +5,37 @@ final class TLSServer {
     let certificate: String
     let url: String
     private let folder: URL
-    private let process = Process()
+    private let process: ProcessSession
 
     init() throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("tls-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         certificate = folder.appendingPathComponent("cert.pem").path
         let key = folder.appendingPathComponent("key.pem").path
-        let request = Process()
-        request.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
-        request.arguments = [
-            "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-            "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate,
-        ]
-        request.standardError = FileHandle.nullDevice
-        try request.run()
-        request.waitUntilExit()
+        let request = try Program.run(
+            "/usr/bin/openssl",
+            [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
+                "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", certificate,
+            ])
+        guard request.status == 0 else { throw ProcessSession.Failure(description: request.errors) }
 
         // A port that was free a moment ago; `s_server` says on standard output when it listens.
         let probe = try SocketServer(nil)
         let port = probe.port
         probe.stop()
         url = "https://localhost:\(port)/"
-        let output = Pipe()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/openssl")
-        process.arguments = [
-            "s_server", "-4", "-accept", "127.0.0.1:\(port)", "-cert", certificate, "-key", key, "-www",
-        ]
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        var said = Data()
-        while said.range(of: Data("ACCEPT".utf8)) == nil {
-            let piece = output.fileHandleForReading.availableData
-            guard !piece.isEmpty else { throw POSIXError(.ECONNREFUSED) }
-            said += piece
+        process = try ProcessSession(
+            "/usr/bin/openssl",
+            ["s_server", "-4", "-accept", "127.0.0.1:\(port)", "-cert", certificate, "-key", key, "-www"],
+            environment: [:], output: folder.appendingPathComponent("output").path)
+        guard process.waitForLine(beginning: "ACCEPT", within: 30) else {
+            throw ProcessSession.Failure(description: process.output)
         }
     }
 
     func stop() {
-        // SIGTERM may be blocked in the test process, and children inherit that.
-        kill(process.processIdentifier, SIGKILL)
-        process.waitUntilExit()
+        _ = process.stop()
         try? FileManager.default.removeItem(at: folder)
     }
 }

@@ -66,15 +66,7 @@ import Testing
         let folder = FileManager.default.temporaryDirectory.appending(path: "programs-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
-        // Written by another process: see BootstrapTests.
-        let shell = try Process.run(
-            URL(filePath: "/bin/sh"),
-            arguments: [
-                "-c", #"printf '#!/bin/sh\n%s\n' "$2" >"$1" && chmod 755 "$1""#, "sh",
-                folder.appending(path: "event-server").path(), script,
-            ])
-        shell.waitUntilExit()
-        try #require(shell.terminationStatus == 0)
+        try Program.write("#!/bin/sh\n\(script)\n", to: folder.appending(path: "event-server").path())
         try body(folder)
     }
 }

@@ -177,19 +177,13 @@ import Testing
             try register(platform)
             _ = try token(platform)
             for keepAlive in [["-k"], []] {
-                let run = Process()
-                run.executableURL = URL(filePath: "/usr/bin/ab")
-                run.arguments =
+                let run = try Program.run(
+                    "/usr/bin/ab",
                     keepAlive + [
                         "-q", "-c", "300", "-t", "\(seconds)", "-n", "100000000",
                         platform.url + "/api/token?realm=wxgzh&key=wxgzh_secret",
-                    ]
-                let output = Pipe()
-                run.standardOutput = output
-                run.standardError = output
-                try run.run()
-                let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-                run.waitUntilExit()
+                    ])
+                let text = run.output + run.errors
                 // ab counts an answer of another length as failed; what is left of a token's life may lose a digit.
                 let complete = try #require(figure("Complete requests:", in: text), "\(text)")
                 #expect(complete > 20)

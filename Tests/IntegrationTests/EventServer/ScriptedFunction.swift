@@ -37,12 +37,7 @@ struct ScriptedFunction {
     ) throws -> (status: Int32, survivors: [pid_t]) {
         let folder = try ScratchFolder.make()
         let bootstrap = folder + "/bootstrap"
-        // Written by another process: see BootstrapTests.
-        let shell = try Process.run(
-            URL(filePath: "/bin/sh"),
-            arguments: ["-c", #"printf '%s' "$2" >"$1" && chmod 755 "$1""#, "sh", bootstrap, prelude + script])
-        shell.waitUntilExit()
-        try #require(shell.terminationStatus == 0)
+        try Program.write(prelude + script, to: bootstrap)
         let process = try ProcessSession(
             LocalPlatform.products.appending(path: "event-server").path(),
             ["serve", "--function", "scripted", "--bootstrap", bootstrap, "--port", "0"] + options,

@@ -163,21 +163,24 @@ import Testing
                 #expect(hit["x-fc-status"] == "200")
                 #expect(hit["x-request-id"] != nil)
                 #expect(try cache.send("GET", "/api/realm/wx").status == 200)
-                let load = Process()
-                load.executableURL = URL(filePath: "/usr/bin/ab")
-                load.arguments = [
-                    "-q", "-k", "-c", "200", "-n", "20000", cache.url + "/api/token?realm=wx&key=app",
-                ]
-                let output = Pipe()
-                load.standardOutput = output
-                load.standardError = FileHandle.nullDevice
-                try load.run()
-                let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-                load.waitUntilExit()
+                let target = cache.url + "/api/token?realm=wx&key=app"
+                let text = try Program.run("/usr/bin/ab", ["-q", "-k", "-c", "200", "-n", "20000", target]).output
                 #expect(text.contains("Complete requests:      20000"))
                 #expect(text.contains("Keep-Alive requests:    20000"))
                 #expect(!text.contains("Non-2xx"))
             }
+        }
+    }
+
+    @Test func `a proxy that the environment names is not used for the provider`() throws {
+        // A port where nobody listens: whoever asked this proxy would get nothing.
+        let closed = try SocketServer(nil)
+        closed.stop()
+        let names = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
+        let proxies = Dictionary(uniqueKeysWithValues: names.map { ($0, "http://127.0.0.1:\(closed.port)") })
+        try Self.withServer(proxies) { function, _ in
+            let answer = try function.send("GET", "/api/token?realm=wx&key=app").json()
+            #expect(answer["source"] == "upstream")
         }
     }
 

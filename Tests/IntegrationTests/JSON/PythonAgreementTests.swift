@@ -65,15 +65,7 @@ import Testing
         let folder = try ScratchFolder.make()
         let input = folder + "/in"
         try documents.map(hex).joined(separator: "\n").write(toFile: input, atomically: true, encoding: .utf8)
-        let python = Process()
-        python.executableURL = URL(filePath: "/usr/bin/python3")
-        python.arguments = ["-c", Self.judge]
-        python.standardInput = FileHandle(forReadingAtPath: input)
-        let output = Pipe()
-        python.standardOutput = output
-        try python.run()
-        let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        python.waitUntilExit()
+        let text = try Program.run("/usr/bin/python3", ["-c", Self.judge], input: input).output
         return text.split(separator: "\n").map(String.init)
     }
 

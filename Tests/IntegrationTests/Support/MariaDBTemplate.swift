@@ -33,16 +33,9 @@ enum MariaDBTemplate {
     }
 
     private static func run(_ arguments: [String]) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: arguments[0])
-        process.arguments = Array(arguments.dropFirst())
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = FileHandle.nullDevice
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else {
-            throw MariaDBServer.Failure(description: "\(arguments[0]) failed")
+        let program = try Program.run(arguments[0], Array(arguments.dropFirst()))
+        guard program.status == 0 else {
+            throw MariaDBServer.Failure(description: "\(arguments[0]) failed: \(program.errors)")
         }
     }
 }

@@ -13,8 +13,13 @@ struct ProcessSession {
     let pid: pid_t
     private let file: String
 
-    /// - Parameter output: a file that takes standard output and standard error together.
-    init(_ path: String, _ arguments: [String], environment: [String: String], output: String) throws {
+    /// - Parameters:
+    ///   - output: a file that takes standard output, and standard error too where `errors` names no other.
+    ///   - input: a file that is standard input.
+    init(
+        _ path: String, _ arguments: [String], environment: [String: String], output: String, errors: String? = nil,
+        input: String = "/dev/null"
+    ) throws {
         file = output
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
@@ -30,9 +35,13 @@ struct ProcessSession {
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
+        posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, input, O_RDONLY, 0)
         posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
+        if let errors {
+            posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        } else {
+            posix_spawn_file_actions_adddup2(&actions, STDOUT_FILENO, STDERR_FILENO)
+        }
 
         var words: [UnsafeMutablePointer<CChar>?] = ([path] + arguments).map { strdup($0) } + [nil]
         var settings: [UnsafeMutablePointer<CChar>?] = environment.map { strdup("\($0.key)=\($0.value)") } + [nil]
@@ -84,13 +93,19 @@ struct ProcessSession {
     func stop() -> (status: Int32, survivors: [pid_t]) {
         kill(pid, SIGTERM)
         if Self.poll(within: 15, { isRunning ? nil : true }) == nil { kill(pid, SIGKILL) }
-        var status: Int32 = 0
-        waitpid(pid, &status, 0)
+        let status = wait()
         _ = Self.poll(within: 1) { members.isEmpty ? true : nil }
         let survivors = members
         for member in survivors { kill(member, SIGKILL) }
         _ = Self.poll(within: 5) { members.isEmpty ? true : nil }
-        return (status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + status & 0x7F, survivors)
+        return (status, survivors)
+    }
+
+    /// Waits until the process has ended: its exit status, or 128 + the signal that killed it.
+    func wait() -> Int32 {
+        var status: Int32 = 0
+        while waitpid(pid, &status, 0) < 0, errno == EINTR { continue }
+        return status & 0x7F == 0 ? status >> 8 & 0xFF : 128 + status & 0x7F
     }
 
     private static func poll<Found>(within seconds: Double, _ look: () -> Found?) -> Found? {
