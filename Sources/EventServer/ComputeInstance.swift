@@ -7,12 +7,16 @@ internal import Locks
 final class ComputeInstance: Sendable {
     enum State: Sendable {
         case starting, ready
+        /// It gets no more requests, and is ended when it has none.
+        case leaving
         /// It is being ended, or has ended by itself.
         case gone
     }
 
     struct Load: Sendable {
         var state = State.starting
+        /// It has listened on its port.
+        var hasStarted = false
         /// Requests that it works on, or will when it is ready.
         var requests = 0
         var idleSince: Moment
@@ -50,12 +54,15 @@ final class ComputeInstance: Sendable {
         // Listening is the sign that it is ready.
         for _ in 0..<5_000 where load.withLock({ $0.state }) == .starting {
             if LoopbackPort.isListening(port) {
-                load.withLock { if $0.state == .starting { $0.state = .ready } }
+                load.withLock { load in
+                    load.hasStarted = true
+                    if load.state == .starting { load.state = .ready }
+                }
                 break
             }
             if ended.wait(atMost: .milliseconds(2)) { break }
         }
-        while load.withLock({ $0.state }) == .ready {
+        while load.withLock({ $0.state == .ready || $0.state == .leaving && $0.requests > 0 }) {
             if ended.wait(atMost: .milliseconds(500)) { break }
         }
         load.withLock { $0.state = .gone }
@@ -63,6 +70,11 @@ final class ComputeInstance: Sendable {
         signal(SIGTERM)
         if !ended.wait(atMost: .seconds(2)) { signal(SIGKILL) }
         process.withLock { $0 }?.kill()
+    }
+
+    /// Hands it no more requests; those that it has may end.
+    func leave() {
+        load.withLock { if $0.state != .gone { $0.state = .leaving } }
     }
 
     func end() {

@@ -62,12 +62,15 @@ package final class ComputePlatform: Sendable {
 
     // MARK: Requests
 
-    private func relay(_ exchange: Exchange, _ request: ComputeRequest) {
+    /// How often a request of which nothing was sent is handed to another instance.
+    private static let mostAttempts = 3
+
+    private func relay(_ exchange: Exchange, _ request: ComputeRequest, attempt: Int = 1) {
         guard let instance = instance() else {
             return exchange.respond(
                 ComputeLimits.problem(.tooManyRequests, "ResourceThrottled", "every instance is busy"))
         }
-        relays.run { client in self.relay(exchange, request, to: instance, by: client) }
+        relays.run { client in self.relay(exchange, request, to: instance, attempt, by: client) }
     }
 
     /// An instance with a free place, or one that is started for it; nil where there is none to be had.
@@ -79,14 +82,15 @@ package final class ComputePlatform: Sendable {
             state.instances.removeAll { $0.load.withLock { $0.state } == .gone }
             for instance in state.instances {
                 let isTaken = instance.load.withLock { load in
-                    guard load.state != .gone, load.requests < limit else { return false }
+                    guard load.state == .starting || load.state == .ready, load.requests < limit else { return false }
                     load.requests += 1
                     if load.busySince == nil { load.busySince = now }
                     return true
                 }
                 if isTaken { return (instance, false) }
             }
-            guard state.instances.count < settings.concurrency else { return (nil, false) }
+            let usable = state.instances.count { $0.load.withLock { $0.state != .leaving && $0.state != .gone } }
+            guard usable < settings.concurrency else { return (nil, false) }
             let instance = ComputeInstance(number: state.nextNumber, port: LoopbackPort.free(), now: now)
             instance.load.withLock { load in
                 load.requests = 1
@@ -107,10 +111,11 @@ package final class ComputePlatform: Sendable {
     }
 
     private func relay(
-        _ exchange: Exchange, _ request: ComputeRequest, to instance: ComputeInstance, by client: any HTTP.Client
+        _ exchange: Exchange, _ request: ComputeRequest, to instance: ComputeInstance, _ attempt: Int,
+        by client: any HTTP.Client
     ) {
         let start = clock.now()
-        settings.output("FC Invoke Start RequestId: \(request.id)")
+        if attempt == 1 { settings.output("FC Invoke Start RequestId: \(request.id)") }
         var response: Response
         var status = "ok"
         if waitUntilReady(instance) {
@@ -123,6 +128,12 @@ package final class ComputePlatform: Sendable {
                 response = ComputeLimits.passed(answer)
                 if answer.fields[ComputeLimits.statusField] == "404" { status = "error" }
             } catch {
+                // Whether its process has ended is known a moment later: the connection tells it first.
+                instance.leave()
+                if case .notSent = error, attempt < ComputePlatform.mostAttempts {
+                    release(instance, at: clock.now())
+                    return relay(exchange, request, attempt: attempt + 1)
+                }
                 let isLate = begun.elapsed(to: clock.now()) >= settings.timeout
                 status = isLate ? "timeout" : "crash"
                 let words =
@@ -140,6 +151,18 @@ package final class ComputePlatform: Sendable {
         let end = clock.now()
         exchange.respond(response)
         settings.output("FC Invoke End RequestId: \(request.id)\(status == "ok" ? "" : ", Error: \(status)")")
+        release(instance, at: end)
+        let peak = instance.peakKilobytes
+        state.withLock { state in
+            state.account.add(
+                Account.Entry(
+                    id: request.id, instance: instance.number, status: status, duration: end.steady - start.steady,
+                    initDuration: nil, memoryMegabytes: settings.memoryMegabytes, peakKilobytes: peak, at: start.wall))
+        }
+    }
+
+    /// Frees the request's place on the instance.
+    private func release(_ instance: ComputeInstance, at end: Moment) {
         // The platform bills the time in which an instance has at least one request, however many they are.
         let busy = instance.load.withLock { load -> Duration in
             load.requests -= 1
@@ -148,22 +171,16 @@ package final class ComputePlatform: Sendable {
             load.busySince = nil
             return end.steady - since.steady
         }
-        let peak = instance.peakKilobytes
-        state.withLock { state in
-            state.account.busy += busy
-            state.account.add(
-                Account.Entry(
-                    id: request.id, instance: instance.number, status: status, duration: end.steady - start.steady,
-                    initDuration: nil, memoryMegabytes: settings.memoryMegabytes, peakKilobytes: peak, at: start.wall))
-        }
+        state.withLock { $0.account.busy += busy }
     }
 
     private func waitUntilReady(_ instance: ComputeInstance) -> Bool {
         let deadline = clock.now() + settings.initTimeout
         while true {
-            switch instance.load.withLock({ $0.state }) {
-            case .ready: return true
-            case .gone: return false
+            let (state, hasStarted) = instance.load.withLock { ($0.state, $0.hasStarted) }
+            switch state {
+            // One that has ended since refuses the connection, and another gets the request.
+            case .ready, .leaving, .gone: return hasStarted
             case .starting: if clock.now().timeLeft(until: deadline) <= .zero { return false }
             }
             usleep(1_000)
