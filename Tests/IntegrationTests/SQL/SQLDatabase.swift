@@ -30,6 +30,17 @@ struct TestDatabase: Sendable {
         }
     }
 
+    /// A connection that waits a minute for an answer, for statements that fill a table.
+    func patientConnection() throws -> any Connection {
+        switch try DatabaseURL(parsing: url) {
+        case .mysql(let server):
+            var configuration = MariaDBConfiguration(server)
+            configuration.readTimeout = .seconds(60)
+            return MariaDBConnection(configuration)
+        case .sqlite(let file): return SQLiteConnection(file: file)
+        }
+    }
+
     /// A connection that gives up on a lock after a second or less.
     func impatientConnection() throws -> any Connection {
         switch try DatabaseURL(parsing: url) {

@@ -34,8 +34,8 @@ import Tokens
     }
 
     @Test func `on MariaDB a tick reads as many rows as are due`() throws {
-        let connection = try Driver.mariaDB.migratedDatabase().connection()
-        try fill(connection, 200_000)
+        let connection = try Driver.mariaDB.migratedDatabase().patientConnection()
+        try fill(connection, 100_000)
         let store = DatabaseStore(connection)
         _ = try store.due(limit: 50)
         let before = try rowsRead(connection)
