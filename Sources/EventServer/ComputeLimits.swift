@@ -1,0 +1,54 @@
+internal import HTTP
+internal import JSON
+
+/// What Function Compute takes and gives (limits and fields of custom runtimes).
+enum ComputeLimits {
+    static let statusField = known("x-fc-status")
+    static let requestIDField = known("x-fc-request-id")
+    static let hopFields: Set<String> = [
+        "connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "content-length", "expect",
+        "proxy-authorization", "proxy-connection",
+    ]
+    private static let droppedFields: Set<String> = [
+        "connection", "content-length", "date", "keep-alive", "server", "upgrade",
+    ]
+    private static let largestFields = 8 << 10
+    private static let largestTarget = 4 << 10
+
+    static func refusal(of request: Request) -> Response? {
+        if size(request.fields) > largestFields {
+            return problem(.badRequest, "InvalidArgument", "the header fields have more than 8 KB")
+        }
+        if request.path.utf8.count + request.query.utf8.count > largestTarget {
+            return problem(.badRequest, "InvalidArgument", "path and query have more than 4 KB")
+        }
+        return nil
+    }
+
+    /// The function's answer as the caller gets it.
+    static func passed(_ answer: ClientResponse) -> Response {
+        if size(answer.fields) > largestFields {
+            return problem(.badGateway, "BadResponse", "the header fields of the response have more than 8 KB")
+        }
+        var response = Response(answer.status, body: answer.body)
+        for field in answer.fields {
+            let name = field.name.lowercased
+            if droppedFields.contains(name) || hopFields.contains(name) || name.hasPrefix("x-fc-") { continue }
+            response.fields.append(field.name, field.value)
+        }
+        return response
+    }
+
+    static func problem(_ status: Status, _ code: String, _ message: String) -> Response {
+        Response(status, json: ["ErrorCode": .string(code), "ErrorMessage": .string(message)])
+    }
+
+    private static func size(_ fields: Fields) -> Int {
+        fields.reduce(0) { $0 + $1.name.lowercased.utf8.count + $1.value.utf8.count + 4 }
+    }
+
+    private static func known(_ name: String) -> Field.Name {
+        guard let known = Field.Name(name) else { preconditionFailure("\(name) is no field name") }
+        return known
+    }
+}
