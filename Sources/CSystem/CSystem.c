@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 static sigset_t termination(void) {
@@ -107,4 +108,14 @@ int csystem_wait_for_termination(void) {
     int number = 0;
     while (sigwait(&set, &number) != 0) continue;
     return number;
+}
+
+void csystem_sem_wait(sem_t *semaphore, int64_t nanoseconds) {
+    if (nanoseconds <= 0) return;
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    nanoseconds += until.tv_nsec;
+    until.tv_sec += nanoseconds / 1000000000;
+    until.tv_nsec = nanoseconds % 1000000000;
+    sem_clockwait(semaphore, CLOCK_MONOTONIC, &until);
 }

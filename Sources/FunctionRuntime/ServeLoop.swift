@@ -32,8 +32,10 @@ final class ServeLoop: Sendable {
     private let queue: WorkQueue
     private let timers: Timers
     private let coldStart = ColdStart()
-    /// Requests that are not yet answered.
+    /// Requests that are not yet answered, but for those that wait for the end of all others.
     private let inFlight = Atomic(0)
+    /// Whether somebody will look for requests that no worker came for.
+    private let isWatched = Atomic(false)
 
     private init(_ settings: Settings, logger: Logger, clock: any Clock, immediate: (any ImmediateResponder)?) {
         self.logger = logger
@@ -63,6 +65,7 @@ final class ServeLoop: Sendable {
         var configuration = Server.Configuration()
         configuration.address = settings.address
         configuration.port = settings.port
+        configuration.requestIDField = .fcRequestID
         // FC keeps its connections for as long as the instance lives, and cuts heads at 8 KB itself.
         configuration.idleTimeout = .seconds(365 * 86_400)
         configuration.requestTimeout = settings.timeout + .seconds(60)
@@ -86,43 +89,59 @@ final class ServeLoop: Sendable {
         let start = clock.now()
         let limit = TimeLimit(deadline: nil, fallback: timeout, at: start)
         request.deadline = limit.deadline
-        request.id = request.fields[.fcRequestID].flatMap { $0.isEmpty ? nil : $0 } ?? RequestID.next()
-        inFlight.add(1, ordering: .relaxed)
-        let job = Job(exchange, request, start: start, limit: limit, isCold: coldStart.isFirst())
-        // The platform says what it means in a field that no caller can set; the path alone is the caller's.
-        switch request.fields[.fcControlPath] {
-        case nil, "/http-invoke":
-            if var response = immediate?.respondAtOnce(to: request) {
-                response.fields[.requestID] = request.id
-                return answer(job, response)
-            }
+        request.id = RequestID.of(request)
+        let control = PlatformControl(request)
+        if control != .preStop { inFlight.add(1, ordering: .relaxed) }
+        let job = Job(exchange, request, control, start: start, limit: limit, isCold: coldStart.isFirst())
+        switch control {
+        case .request:
+            if let response = immediate?.respondAtOnce(to: request) { return answer(job, response) }
             enqueue(job)
-        case "/invoke": enqueue(job)
-        case "/initialize": answer(job, Response(.ok, json: ["status": "ok"]))
-        case "/pre-stop": finish(job)
-        default: answer(job, Problem.unknownControlPath.response(requestID: request.id))
+        case .event: enqueue(job)
+        case .initialize: answer(job, Response(.ok, json: ["status": "ok"]))
+        case .preStop: finish(job)
+        case .outside, .unknown: answer(job, Problem.unknownRoute.response(requestID: request.id))
+        case .ambiguous: answer(job, Problem.ambiguousControl.response(requestID: request.id))
         }
     }
 
     private func enqueue(_ job: Job) {
-        if queue.add(job) { return }
-        answer(job, Problem.full.response(requestID: job.request.id))
+        guard queue.add(job) else { return answer(job, Problem.full.response(requestID: job.request.id)) }
+        watch()
     }
 
     /// The instance is about to end: what is in flight is finished first.
     private func finish(_ job: Job) {
-        if inFlight.load(ordering: .relaxed) <= 1 || clock.now().timeLeft(until: job.limit.deadline) <= .zero {
+        if inFlight.load(ordering: .relaxed) <= 0 || isOver(job) {
             return answer(job, Response(.ok, json: ["status": "ok"]))
         }
         timers.after(.milliseconds(20)) { self.finish(job) }
+    }
+
+    private func isOver(_ job: Job) -> Bool {
+        clock.now().timeLeft(until: job.limit.deadline) <= .zero
+    }
+
+    // MARK: On the timers' thread
+
+    /// Sees to it that a request is answered in time even if every worker is held, as by a database that hangs.
+    private func watch() {
+        if isWatched.exchange(true, ordering: .acquiringAndReleasing) { return }
+        timers.after(.milliseconds(50)) { [self] in
+            isWatched.store(false, ordering: .releasing)
+            for job in queue.removeAll(where: isOver) {
+                answer(job, Problem.timedOut.response(requestID: job.request.id))
+            }
+            if !queue.isEmpty { watch() }
+        }
     }
 
     // MARK: On a worker
 
     /// One step of a request: it is answered, or parked until it may go on.
     func work(_ job: Job, _ handler: any Handler, _ decoder: inout EventDecoder) {
-        if job.request.fields[.fcControlPath] == "/invoke" { return invoke(job, handler, &decoder) }
-        let isLast = clock.now().timeLeft(until: job.limit.deadline) <= .zero
+        if job.control == .event { return invoke(job, handler, &decoder) }
+        let isLast = isOver(job)
         switch handler.respond(to: job.request, resuming: job.state) {
         case .respond(let response): answer(job, response)
         case .wait(let delay, let state):
@@ -131,6 +150,7 @@ final class ServeLoop: Sendable {
             timers.after(max(min(delay, left), .milliseconds(1))) { [self] in
                 // What was taken once is never turned away.
                 _ = queue.add(job.resumed(with: state))
+                watch()
             }
         }
     }
@@ -147,7 +167,6 @@ final class ServeLoop: Sendable {
         } catch {
             response = Problem.badEvent.response(requestID: job.request.id)
         }
-        line.note(response)
         answer(job, response, line, isFunctionError: !response.status.isSuccess)
     }
 
@@ -156,24 +175,29 @@ final class ServeLoop: Sendable {
     private func answer(_ job: Job, _ response: Response) {
         var line = InvocationLine(job.request.id, isCold: job.isCold)
         line.note(gatewayID: "", method: job.request.method, path: job.request.path)
-        line.note(response)
         answer(job, response, line, isFunctionError: response.status == .internalServerError)
     }
 
     /// - Parameter isFunctionError: the platform counts it as a failure of the function.
     private func answer(_ job: Job, _ response: Response, _ line: InvocationLine, isFunctionError: Bool) {
         var response = response
+        var line = line
+        var isFunctionError = isFunctionError
         let size = response.fields.reduce(0) { $0 + $1.name.lowercased.utf8.count + $1.value.utf8.count + 4 }
         if size > ServeLoop.largestHead {
             response = Problem.headTooLarge.response(requestID: job.request.id)
+            isFunctionError = true
         }
+        response.fields[.requestID] = job.request.id
         response.fields[.fcStatus] = isFunctionError ? "404" : "200"
-        job.exchange.respond(response)
-        inFlight.subtract(1, ordering: .relaxed)
+        line.note(response)
         let end = clock.now()
+        // First the line: once everybody is answered the platform freezes the instance.
         line.write(
             to: logger, took: end.steady - job.start.steady, left: end.timeLeft(until: job.limit.end),
             delivery: .success(.accepted))
+        job.exchange.respond(response)
+        if job.control != .preStop { inFlight.subtract(1, ordering: .relaxed) }
     }
 
     /// The platform answers 502 beyond 8 KB; what it adds itself needs room.
@@ -201,28 +225,6 @@ private final class ServingWorker: @unchecked Sendable {
     }
 }
 
-/// Ids for requests that come without one, from who runs the function by hand.
-private enum RequestID {
-    private static let count = Atomic<UInt64>(0)
-
-    static func next() -> String {
-        var random = SystemRandomNumberGenerator()
-        let number = count.add(1, ordering: .relaxed).newValue
-        return "\(String(random.next(), radix: 16))-\(number)"
-    }
-}
-
-extension Field.Name {
-    fileprivate static let fcRequestID = known("x-fc-request-id")
-    fileprivate static let fcControlPath = known("x-fc-control-path")
-    fileprivate static let fcStatus = known("x-fc-status")
-
-    private static func known(_ name: String) -> Field.Name {
-        guard let known = Field.Name(name) else { preconditionFailure("\(name) is no field name") }
-        return known
-    }
-}
-
 extension Problem {
     fileprivate static let full = Problem(
         .tooManyRequests, type: "full", title: "Too many requests",
@@ -233,8 +235,10 @@ extension Problem {
     fileprivate static let badEvent = Problem(
         .badRequest, type: "bad-input", title: "Bad input", detail: "the event is no timer's that is known here",
         field: "payload")
-    fileprivate static let unknownControlPath = Problem(
-        .notFound, type: "not-found", title: "Not found", detail: "the platform asks for what is not known here")
+    fileprivate static let unknownRoute = Problem(
+        .notFound, type: "not-found", title: "Not found", detail: "there is nothing at this path")
+    fileprivate static let ambiguousControl = Problem(
+        .badRequest, type: "bad-request", title: "Bad request", detail: "more than one x-fc-control-path field")
     fileprivate static let headTooLarge = Problem(
         .internalServerError, type: "response-too-large", title: "Response too large",
         detail: "the header fields of the response are larger than the platform allows")

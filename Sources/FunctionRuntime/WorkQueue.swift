@@ -1,4 +1,3 @@
-internal import CSystem
 internal import Clocks
 internal import Glibc
 internal import HTTP
@@ -9,6 +8,7 @@ internal import Locks
 final class Job: Sendable {
     let exchange: Exchange
     let request: Request
+    let control: PlatformControl
     let start: Moment
     let limit: TimeLimit
     let isCold: Bool
@@ -16,19 +16,23 @@ final class Job: Sendable {
     let state: (any Sendable)?
 
     init(
-        _ exchange: Exchange, _ request: Request, start: Moment, limit: TimeLimit, isCold: Bool,
-        state: (any Sendable)? = nil
+        _ exchange: Exchange, _ request: Request, _ control: PlatformControl, start: Moment, limit: TimeLimit,
+        isCold: Bool, state: (any Sendable)? = nil
     ) {
         self.exchange = exchange
         self.request = request
+        self.control = control
         self.start = start
         self.limit = limit
         self.isCold = isCold
         self.state = state
     }
 
+    /// Has waited before: it is never turned away.
+    var isResumed: Bool { state != nil }
+
     func resumed(with state: any Sendable) -> Job {
-        Job(exchange, request, start: start, limit: limit, isCold: isCold, state: state)
+        Job(exchange, request, control, start: start, limit: limit, isCold: isCold, state: state)
     }
 }
 
@@ -38,8 +42,8 @@ final class Job: Sendable {
         var jobs: [Job] = []
         /// Jobs before this one are taken.
         var head = 0
-
-        var count: Int { jobs.count - head }
+        /// How many of the others are new: a crowd that resumes at once leaves their places alone.
+        var new = 0
     }
 
     private let limit: Int
@@ -56,7 +60,10 @@ final class Job: Sendable {
     /// False when the queue is full.
     func add(_ job: Job) -> Bool {
         let isTaken = state.withLock { state in
-            if job.state == nil, state.count >= limit { return false }
+            if !job.isResumed {
+                if state.new >= limit { return false }
+                state.new += 1
+            }
             state.jobs.append(job)
             return true
         }
@@ -72,6 +79,7 @@ final class Job: Sendable {
                 guard state.head < state.jobs.count else { return nil }
                 let job = state.jobs[state.head]
                 state.head += 1
+                if !job.isResumed { state.new -= 1 }
                 if state.head >= 256 || state.head == state.jobs.count {
                     state.jobs.removeFirst(state.head)
                     state.head = 0
@@ -81,62 +89,22 @@ final class Job: Sendable {
             if let job { return job }
         }
     }
-}
 
-/// Calls what has to happen later, on one thread: whoever is parked holds no other.
-@safe final class Timers: Sendable {
-    private struct Entry: Sendable {
-        let at: Duration
-        let action: @Sendable () -> Void
-    }
+    var isEmpty: Bool { state.withLock { $0.head == $0.jobs.count } }
 
-    /// Sorted, the last one first to come.
-    private let entries = Lock<[Entry]>([])
-    private let clock: any Clock
-    private nonisolated(unsafe) let changed: UnsafeMutablePointer<sem_t>
-
-    init(clock: any Clock) {
-        self.clock = clock
-        unsafe changed = .allocate(capacity: 1)
-        unsafe sem_init(changed, 0, 0)
-    }
-
-    func after(_ delay: Duration, _ action: @escaping @Sendable () -> Void) {
-        let at = clock.now().steady + delay
-        let isNext = entries.withLock { entries in
-            let index = entries.lastIndex { $0.at > at }.map { $0 + 1 } ?? 0
-            entries.insert(Entry(at: at, action: action), at: index)
-            return index == entries.count - 1
-        }
-        if isNext { unsafe sem_post(changed) }
-    }
-
-    /// Never returns.
-    func run() {
-        while true {
-            let now = clock.now().steady
-            let (due, next) = entries.withLock { entries -> ([Entry], Duration?) in
-                var due: [Entry] = []
-                while let last = entries.last, last.at <= now { due.append(entries.removeLast()) }
-                return (due, entries.last?.at)
+    /// Takes out those that no worker came for in time.
+    func removeAll(where isOver: (Job) -> Bool) -> [Job] {
+        state.withLock { state in
+            var over: [Job] = []
+            var rest: [Job] = []
+            // Each is asked once: the time goes on meanwhile.
+            for job in state.jobs[state.head...] {
+                if isOver(job) { over.append(job) } else { rest.append(job) }
             }
-            for entry in due { entry.action() }
-            if !due.isEmpty { continue }
-            wait(next.map { $0 - now })
+            state.jobs = rest
+            state.head = 0
+            state.new = rest.count { !$0.isResumed }
+            return over
         }
-    }
-
-    private func wait(_ time: Duration?) {
-        guard let time else {
-            _ = unsafe sem_wait(changed)
-            return
-        }
-        var until = timespec()
-        unsafe clock_gettime(CLOCK_REALTIME, &until)
-        let (seconds, attoseconds) = time.components
-        let nanoseconds = until.tv_nsec + Int(attoseconds / 1_000_000_000)
-        until.tv_sec += Int(seconds) + nanoseconds / 1_000_000_000
-        until.tv_nsec = nanoseconds % 1_000_000_000
-        _ = unsafe sem_timedwait(changed, &until)
     }
 }

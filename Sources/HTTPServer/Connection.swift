@@ -5,8 +5,8 @@ internal import Locks
 /// One accepted connection and the moment by which its present step must be done.
 ///
 /// The library's own timeout starts again with every byte, so a peer that sends one byte now and then would live for ever.
-/// The deadline also ends a connection whose peer closed it together with its last bytes: the library waits for one more
-/// edge of epoll and overlooks that end.
+/// A connection whose peer closed it together with its last bytes is found here as well: the library waits for one more
+/// edge of epoll and overlooks that end, and an idle connection may have years until its deadline.
 final class Connection: Sendable {
     let descriptor: Int32
     /// The peer's address.
@@ -18,6 +18,10 @@ final class Connection: Sendable {
         /// Nil while a handler has the request: its time is the handler's.
         var deadline: ContinuousClock.Instant?
         var hasAnswered = false
+        /// A peer that has said all it wants to say may still read.
+        var isAnswering = false
+        /// The deadline of the step in which nothing was left to read but the peer's end.
+        var endSeen: ContinuousClock.Instant?
         var isOpen = true
     }
 
@@ -40,12 +44,16 @@ final class Connection: Sendable {
     }
 
     func answerStarted() {
-        life.withLock { $0.deadline = .now + limits.request }
+        life.withLock {
+            $0.deadline = .now + limits.request
+            $0.isAnswering = true
+        }
     }
 
     func answerComplete() {
         life.withLock {
             $0.hasAnswered = true
+            $0.isAnswering = false
             $0.deadline = .now + limits.idle
         }
     }
@@ -55,11 +63,20 @@ final class Connection: Sendable {
         life.withLock { $0.isOpen = false }
     }
 
-    /// Shuts the socket down if its step is over time; the library then sees its end and closes it.
-    func cut(ifLateAt now: ContinuousClock.Instant) {
-        life.withLock {
-            if let deadline = $0.deadline, deadline <= now, $0.isOpen { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
+    /// Shuts the socket down if its step is over time, or if it saw the peer's end in the same step the last time it
+    /// looked; the library then sees the end and closes it.
+    func cut(ifOverAt now: ContinuousClock.Instant) {
+        life.withLock { life in
+            guard life.isOpen, let deadline = life.deadline else { return }
+            let isSeen = life.endSeen == deadline
+            life.endSeen = !life.isAnswering && hasOnlyEndToRead ? deadline : nil
+            if deadline <= now || (isSeen && life.endSeen != nil) { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
         }
+    }
+
+    private var hasOnlyEndToRead: Bool {
+        var byte: UInt8 = 0
+        return unsafe recv(descriptor, &byte, 1, Int32(MSG_PEEK | MSG_DONTWAIT)) == 0
     }
 
     func cut() {

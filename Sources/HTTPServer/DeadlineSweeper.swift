@@ -2,7 +2,7 @@ internal import CSystem
 internal import Glibc
 internal import Locks
 
-/// A thread that cuts connections whose step is over time.
+/// A thread that cuts connections whose step is over time, or whose peer is gone.
 @safe final class DeadlineSweeper: Sendable {
     /// The end that is closed to end the thread.
     private let wake: Int32
@@ -44,7 +44,7 @@ internal import Locks
         var descriptor = pollfd(fd: work.end, events: Int16(POLLIN), revents: 0)
         while unsafe poll(&descriptor, 1, milliseconds) <= 0 {
             let now = ContinuousClock.now
-            for connection in work.connections.all { connection.cut(ifLateAt: now) }
+            for connection in work.connections.all { connection.cut(ifOverAt: now) }
         }
         close(work.end)
     }

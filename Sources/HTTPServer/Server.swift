@@ -1,6 +1,6 @@
 internal import CMicroHTTPD
 internal import Glibc
-internal import HTTP
+package import HTTP
 internal import Locks
 internal import Synchronization
 
@@ -27,11 +27,13 @@ internal import Synchronization
         package var requestTimeout: Duration
         /// For a connection that is kept open, from an answer to the next request line.
         package var idleTimeout: Duration
+        /// Where the id of a request stands, for refusals that no handler sees.
+        package var requestIDField: Field.Name
 
         package init(
             address: String = "127.0.0.1", port: UInt16 = 0, threads: Int = 2, maximumBodyBytes: Int = 1 << 20,
             maximumHeadBytes: Int = 32 << 10, maximumConnections: Int = 10_000, requestTimeout: Duration = .seconds(30),
-            idleTimeout: Duration = .seconds(75)
+            idleTimeout: Duration = .seconds(75), requestIDField: Field.Name = .requestID
         ) {
             self.address = address
             self.port = port
@@ -41,6 +43,7 @@ internal import Synchronization
             self.maximumConnections = maximumConnections
             self.requestTimeout = requestTimeout
             self.idleTimeout = idleTimeout
+            self.requestIDField = requestIDField
         }
     }
 

@@ -15,6 +15,8 @@ internal import Synchronization
     private var stage = Stage.head
     private var body: [UInt8] = []
     private var bodyBytes = 0
+    /// The client's or the platform's id for this request; empty while there is none.
+    private var requestID = ""
 
     private enum Stage {
         case head
@@ -70,6 +72,7 @@ internal import Synchronization
             return refuse("the target holds a NUL or the line more than one space")
         }
         let scan = FieldScan.of(handle, core.library, headBytes: core.configuration.maximumHeadBytes)
+        requestID = scan.fields[core.configuration.requestIDField] ?? ""
         guard scan.isIntact else { return refuse("a header field is folded or malformed") }
         let head: RequestHead
         do throws(RequestHead.Refusal) {
@@ -104,7 +107,7 @@ internal import Synchronization
         guard !core.isStopping else { return send(Core.stopping, closing: true) }
         let request = HTTP.Request(
             head.method, path: head.path, query: head.query, fields: head.fields, body: body,
-            id: head.fields[.requestID] ?? "", sourceAddress: connection?.address)
+            id: requestID, sourceAddress: connection?.address)
         body = []
         let exchange = Exchange(request, core: core, handle: handle)
         stage = .exchange(exchange)
@@ -137,7 +140,7 @@ internal import Synchronization
 
     private func refuse(_ reason: String) -> MHD_Result {
         let problem = Problem(.badRequest, type: "bad-request", title: "Bad request", detail: reason)
-        return send(problem.response(requestID: ""), closing: true)
+        return send(problem.response(requestID: requestID), closing: true)
     }
 
     private var tooLarge: HTTP.Response {
@@ -145,6 +148,6 @@ internal import Synchronization
         return Problem(
             .contentTooLarge, type: "content-too-large", title: "Content too large",
             detail: "the body may have \(limit) bytes at most"
-        ).response(requestID: "")
+        ).response(requestID: requestID)
     }
 }

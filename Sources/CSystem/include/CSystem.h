@@ -3,7 +3,9 @@
 #define CSYSTEM_H
 
 #include <errno.h>
+#include <semaphore.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 // Swift's own `errno` links the overlay, which needs GLIBC_2.35; this one needs 2.34, which Lambda's image has.
@@ -33,5 +35,9 @@ void csystem_block_termination(void);
 
 // Waits for one of the blocked signals and answers its number.
 int csystem_wait_for_termination(void);
+
+// Waits for the semaphore so many nanoseconds at most, by the steady clock: sem_timedwait goes by the wall clock, which
+// may be set back (sem_clockwait is a GNU extension that the overlay does not show).
+void csystem_sem_wait(sem_t *_Nonnull semaphore, int64_t nanoseconds);
 
 #endif

@@ -7,81 +7,8 @@ import Testing
 
 /// The two functions as Alibaba's Function Compute runs them: real processes that serve HTTP, driven by real sockets.
 @Suite(.serialized) struct ServeLoopTests {
-    /// A function's process, and where it listens.
-    private struct Function {
-        let url: String
-        let process: ProcessSession
-
-        static func run(
-            _ program: String, _ environment: [String: String], _ body: (Function) throws -> Void
-        ) throws {
-            let folder = try ScratchFolder.make()
-            defer { try? FileManager.default.removeItem(atPath: folder) }
-            var settings = ["FC_FUNCTION_NAME": program, "FC_CUSTOM_LISTEN_PORT": "0", "AUTH": "none"]
-            settings.merge(environment) { _, new in new }
-            let process = try ProcessSession(
-                LocalPlatform.products.appending(path: program).path(), [], environment: settings,
-                output: folder + "/output")
-            defer {
-                let end = process.stop()
-                #expect(end.status == 0, "\(process.output)")
-                #expect(end.survivors.isEmpty)
-            }
-            var port: Int64?
-            for _ in 0..<1_000 where port == nil {
-                for line in process.output.split(separator: "\n") {
-                    let value = try? JSON.Value(parsing: line.utf8)
-                    if value?["event"] == "serving" { port = value?["port"]?.number?.integer }
-                }
-                usleep(10_000)
-            }
-            let found = try #require(port, "\(process.output)")
-            try body(Function(url: "http://127.0.0.1:\(found)", process: process))
-        }
-
-        func send(
-            _ method: String, _ path: String, fields: [(name: String, value: String)] = [], json: String? = nil
-        ) throws -> Answer {
-            var fields = fields
-            if json != nil { fields.append((name: "Content-Type", value: "application/json")) }
-            return try OneShotHTTP.send(method, url + path, fields: fields, body: Array((json ?? "").utf8))
-        }
-
-        var lines: [JSON.Value] {
-            process.output.split(separator: "\n").compactMap { try? JSON.Value(parsing: $0.utf8) }
-        }
-
-        var threads: Int {
-            (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.pid)/task"))?.count ?? 0
-        }
-    }
-
-    private static func withServer(
-        _ more: [String: String] = [:], _ body: (Function, FakeProviderProcess) throws -> Void
-    ) throws {
-        let provider = try FakeProviderProcess()
-        defer { _ = provider.session.stop() }
-        let database = try Driver.sqlite.migratedDatabase()
-        var environment = ["DATABASE_URL": database.url, "UPSTREAM_ALLOW": "127.0.0.1:\(provider.port)"]
-        environment.merge(more) { _, new in new }
-        try Function.run("token-server", environment) { function in
-            let realm = """
-                {"id": "wx", "config": {"url": "http://127.0.0.1:\(provider.port)/cgi-bin/token", "arguments": [
-                    {"name": "appid", "place": "url", "value": "$key_1"}, {"name": "secret", "place": "url", "value": "s"},
-                    {"name": "grant_type", "place": "url", "value": "client_credential"}],
-                 "token_path": "access_token", "expires_in_path": "expires_in"}}
-                """
-            #expect(try function.send("POST", "/api/realm", json: realm).status == 200)
-            for key in ["app", "other"] {
-                let secret = #"{"realm": "wx", "key": "\#(key)", "key_1": "\#(key)"}"#
-                #expect(try function.send("POST", "/api/secret", json: secret).status == 200)
-            }
-            try body(function, provider)
-        }
-    }
-
     @Test func `a token comes from upstream, then from the database, with the platform's fields`() throws {
-        try Self.withServer { function, _ in
+        try ServingFunction.withServer { function, _ in
             let fields = [(name: "x-fc-control-path", value: "/http-invoke"), (name: "x-fc-request-id", value: "fc-1")]
             let first = try function.send("GET", "/api/token?realm=wx&key=app", fields: fields)
             #expect(try first.json()["source"] == "upstream")
@@ -92,7 +19,6 @@ import Testing
             #expect(unknown.status == 404)
             #expect(try unknown.json()["request_id"] == "fc-1")
             #expect(unknown["x-fc-status"] == "200", "a refusal is no failure of the function")
-            usleep(50_000)
             let line = function.lines.first { $0["request_id"] == "fc-1" }
             #expect(line?["route"] == "/api/token")
             #expect(line?["source"] == "upstream")
@@ -101,7 +27,7 @@ import Testing
     }
 
     @Test func `timers run the job, and what the platform controls is not to be had by a path`() throws {
-        try Self.withServer { function, _ in
+        try ServingFunction.withServer { function, _ in
             let timer = #"{"triggerTime":"t","triggerName":"refresh","payload":"{\"job\":\"refresh\"}"}"#
             let invoke = [(name: "x-fc-control-path", value: "/invoke")]
             let done = try function.send("POST", "/invoke", fields: invoke, json: timer)
@@ -122,8 +48,8 @@ import Testing
         }
     }
 
-    @Test func `a hundred and fifty callers of a hung provider are parked, and other keys are answered`() throws {
-        try Self.withServer(["FUNCTION_TIMEOUT_MS": "5000"]) { function, provider in
+    @Test func `two hundred callers of a hung provider are parked, and other keys are answered`() throws {
+        try ServingFunction.withServer(["FUNCTION_TIMEOUT_MS": "5000"]) { function, provider in
             #expect(try function.send("GET", "/api/token?realm=wx&key=other").status == 200)
             let threads = function.threads
             let fault = #"{"endpoint": "/cgi-bin/token", "fault": "hang", "times": 1000}"#
@@ -131,7 +57,7 @@ import Testing
             #expect(try OneShotHTTP.send("POST", control, json: fault).status == 204)
             let statuses = Lock<[Int]>([])
             let callers = Thread {
-                concurrently(150) { _ in
+                concurrently(200) { _ in
                     let answer = try? function.send("GET", "/api/token?realm=wx&key=app")
                     statuses.withLock { $0.append(answer?.status ?? 0) }
                 }
@@ -148,15 +74,15 @@ import Testing
             let stop = [(name: "x-fc-control-path", value: "/pre-stop")]
             #expect(try function.send("GET", "/pre-stop", fields: stop).status == 200)
             // The platform asked for the end: everybody has been answered before, and only has to read it.
-            for _ in 0..<200 where statuses.withLock({ $0.count }) < 150 { usleep(10_000) }
-            #expect(statuses.withLock { $0.count } == 150)
+            for _ in 0..<200 where statuses.withLock({ $0.count }) < 200 { usleep(10_000) }
+            #expect(statuses.withLock { $0.count } == 200)
             #expect(Set(statuses.withLock { $0 }) == [503])
         }
     }
 
     @Test func `the cache answers from memory what it has, and passes on the rest`() throws {
-        try Self.withServer { server, _ in
-            try Function.run("token-server-cache", ["TOKEN_SERVER_URL": server.url]) { cache in
+        try ServingFunction.withServer { server, _ in
+            try ServingFunction.run("token-server-cache", ["TOKEN_SERVER_URL": server.url]) { cache in
                 #expect(try cache.send("GET", "/api/token?realm=wx&key=app").json()["source"] == "upstream")
                 let hit = try cache.send("GET", "/api/token?realm=wx&key=app")
                 #expect(try hit.json()["source"] == "memory")
@@ -178,7 +104,7 @@ import Testing
         closed.stop()
         let names = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"]
         let proxies = Dictionary(uniqueKeysWithValues: names.map { ($0, "http://127.0.0.1:\(closed.port)") })
-        try Self.withServer(proxies) { function, _ in
+        try ServingFunction.withServer(proxies) { function, _ in
             let answer = try function.send("GET", "/api/token?realm=wx&key=app").json()
             #expect(answer["source"] == "upstream")
         }

@@ -191,6 +191,33 @@ import Testing
         #expect(try connection.readToEnd() == [])
     }
 
+    @Test func `a client that has said all it wants gets its answer, and then its connection is closed`() throws {
+        // No deadline comes to the rescue.
+        let server = try Parking().server(requestTimeout: .seconds(3_600), idleTimeout: .seconds(3_600))
+        let connections = try (0..<50).map { _ in
+            let connection = try RawHTTPConnection(port: server.port)
+            try connection.send("GET /hit HTTP/1.1\r\nHost: t\r\n\r\n")
+            connection.finishSending()
+            return connection
+        }
+        for connection in connections {
+            #expect(try connection.readResponse().text == "hit")
+            #expect(try connection.readToEnd() == [])
+        }
+    }
+
+    @Test func `a client that breaks off in the middle of a request is let go`() throws {
+        let server = try Parking().server(requestTimeout: .seconds(3_600), idleTimeout: .seconds(3_600))
+        for request in ["GET /hit HTTP/1.1\r\nHo", "POST /hit HTTP/1.1\r\nHost: t\r\nContent-Length: 9\r\n\r\nab", ""] {
+            let connections = try (0..<20).map { _ in try RawHTTPConnection(port: server.port) }
+            for connection in connections {
+                try connection.send(request)
+                connection.finishSending()
+            }
+            for connection in connections { #expect(throws: Never.self) { try connection.readToEnd() } }
+        }
+    }
+
     @Test func `a port that is taken and an address that is none are errors`() throws {
         let server = try Parking().server()
         #expect(

@@ -68,6 +68,9 @@ final class RawHTTPConnection {
         }
     }
 
+    /// Says that nothing more will be sent; the answer can still be read.
+    func finishSending() { shutdown(descriptor, Int32(SHUT_WR)) }
+
     /// Sends a whole request that keeps the connection, and reads its answer.
     func request(_ method: String, _ target: String, fields: [String] = [], body: String? = nil) throws -> Response {
         var head = "\(method) \(target) HTTP/1.1\r\nHost: test\r\n"

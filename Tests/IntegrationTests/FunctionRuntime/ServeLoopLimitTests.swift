@@ -1,0 +1,245 @@
+import Foundation
+import Glibc
+import JSON
+import Locks
+import MariaDB
+import SQL
+import Storage
+import Testing
+
+/// Where the serve loop ends: full, late, told to stop, or spoken to in bad HTTP.
+@Suite(.serialized) struct ServeLoopLimitTests {
+    /// Serves without a database, which nothing here asks.
+    private func withoutDatabase(
+        _ environment: [String: String] = [:], _ body: (ServingFunction) throws -> Void
+    ) throws {
+        var settings = ["DATABASE_URL": "sqlite:/nowhere/database"]
+        settings.merge(environment) { _, new in new }
+        try ServingFunction.run("token-server", settings, body)
+    }
+
+    // MARK: Where it listens
+
+    @Test(arguments: [
+        ["FC_CUSTOM_LISTEN_PORT": "0", "FC_SERVER_PORT": "x", "CAPort": "x", "PORT": "x"],
+        ["FC_CUSTOM_LISTEN_PORT": "", "FC_SERVER_PORT": "0", "CAPort": "x", "PORT": "x"],
+        ["FC_CUSTOM_LISTEN_PORT": "", "CAPort": "0", "PORT": "x"],
+        ["FC_CUSTOM_LISTEN_PORT": "", "PORT": "0"],
+    ])
+    func `the first port variable that is set counts, and no later one is looked at`(ports: [String: String]) throws {
+        try withoutDatabase(ports) { function in
+            let pong = try function.send("GET", "/pong")
+            #expect(try pong.json()["err_code"] == 0)
+        }
+    }
+
+    @Test(arguments: [("none", "0100007F"), ("", "00000000")])
+    func `without keys it listens on this machine alone, with keys on every address`(
+        auth: String, address: String
+    ) throws {
+        try withoutDatabase(["AUTH": auth]) { function in
+            let table = try String(contentsOfFile: "/proc/net/tcp", encoding: .utf8)
+            let local = address + ":" + String(function.port, radix: 16, uppercase: true).leftPadded(to: 4)
+            let listening = table.split(separator: "\n").filter { $0.contains(" \(local) ") && $0.contains(" 0A ") }
+            #expect(listening.count == 1, "\(table)")
+        }
+    }
+
+    // MARK: What the platform says
+
+    @Test func `a control field that is there twice or unknown is refused`() throws {
+        try withoutDatabase { function in
+            for path in ["/initialize", "/http-invoke"] {
+                let twice = [path, "/invoke"].map { (name: "x-fc-control-path", value: $0) }
+                let refused = try function.send("POST", "/invoke", fields: twice, json: "{}")
+                #expect(refused.status == 400)
+                #expect(refused["content-type"] == "application/problem+json")
+            }
+            let unknown = try function.control("GET", "/pre-freeze", id: "u-1")
+            #expect(unknown.status == 404)
+            #expect(try unknown.json()["request_id"] == "u-1")
+            #expect(try function.send("GET", "/pong").status == 200)
+        }
+    }
+
+    @Test func `every answer has its line in the log before it is sent, under the platform's id`() throws {
+        try withoutDatabase { function in
+            for number in 0..<40 {
+                let fields = [(name: "x-fc-request-id", value: "id-\(number)")]
+                let answer = try function.send("GET", number.isMultiple(of: 2) ? "/pong" : "/none", fields: fields)
+                #expect(answer["x-request-id"] == "id-\(number)")
+                #expect(function.lines.count { $0["request_id"] == .string("id-\(number)") } == 1)
+            }
+            // Not an id of the platform's: one of our own takes its place.
+            for id in [String(repeating: "a", count: 129), "a b", "\u{e4}"] {
+                let answer = try function.send("GET", "/none", fields: [(name: "x-fc-request-id", value: id)])
+                let own = try #require(answer["x-request-id"])
+                #expect(own != id)
+                #expect(try answer.json()["request_id"] == .string(own))
+            }
+        }
+    }
+
+    // MARK: The end
+
+    @Test func `everybody who asks for the end waits for what is in flight, and not for each other`() throws {
+        try ServingFunction.withServer(["FUNCTION_TIMEOUT_MS": "60000"]) { function, provider in
+            try provider.plan("delay", delay: 1_500)
+            let order = Lock<[String]>([])
+            concurrently(13) { number in
+                if number >= 10 { usleep(600_000) }
+                let answer =
+                    try? number < 10
+                    ? function.send("GET", "/api/token?realm=wx&key=app") : function.control("GET", "/pre-stop")
+                order.withLock { $0.append("\(number < 10 ? "token" : "end") \(answer?.status ?? 0)") }
+            }
+            // Who waited for another would have been let go by its deadline alone, which no reader here waits for.
+            let seen = order.withLock { $0 }
+            #expect(seen.count { $0 == "token 200" } == 10, "\(seen)")
+            #expect(seen.count { $0 == "end 200" } == 3, "\(seen)")
+            let lines = function.lines.filter { $0["event"] == "invocation" }
+            let lastToken = lines.lastIndex { $0["route"] == "/api/token" } ?? .max
+            let firstEnd = lines.firstIndex { $0["path"] == "/pre-stop" } ?? 0
+            #expect(lastToken < firstEnd)
+        }
+    }
+
+    @Test func `on SIGTERM who is in flight is answered, and the process ends well`() throws {
+        try ServingFunction.withServer { function, provider in
+            try provider.plan("delay", delay: 1_500)
+            let statuses = Lock<[Int]>([])
+            concurrently(21) { number in
+                if number == 20 {
+                    usleep(700_000)
+                    kill(function.process.pid, SIGTERM)
+                    return
+                }
+                let answer = try? function.send("GET", "/api/token?realm=wx&key=app")
+                statuses.withLock { $0.append(answer?.status ?? 0) }
+            }
+            #expect(statuses.withLock { $0 } == [Int](repeating: 200, count: 20))
+        }
+    }
+
+    // MARK: Too much, too late
+
+    @Test func `with every worker held by the database the queue fills, the rest is refused, and all are answered`()
+        throws
+    {
+        let server = try MariaDBServer()
+        let database = try server.freshDatabase()
+        let connection = try server.connection(to: database)
+        try MigrationRunner(connection).run(Schema.migrations(for: connection.dialect))
+        connection.close()
+        try ServingFunction.withServer(database: database, ["FUNCTION_TIMEOUT_MS": "4000"]) { function, _ in
+            let path = "/api/token?realm=wx&key=other"
+            #expect(try function.send("GET", path).status == 200)
+            server.sigstop()
+            defer { server.sigcont() }
+            let answers = Lock<[Answer]>([])
+            concurrently(300) { _ in
+                guard let answer = try? function.send("GET", path) else { return }
+                answers.withLock { $0.append(answer) }
+            }
+            let seen = answers.withLock { $0 }
+            #expect(seen.count == 300)
+            let refused = seen.count { $0.status == 429 }
+            // Twelve workers and two hundred places.
+            #expect((1...88).contains(refused), "\(refused)")
+            #expect(seen.prefix(refused).allSatisfy { $0.status == 429 && $0["retry-after"] == "1" })
+            #expect(seen.count { $0.status == 503 && $0["retry-after"] != nil } == 300 - refused)
+            // Those whom no worker came for were answered all the same.
+            let late = try seen.filter { try $0.json()["type"] == "/problems/timeout" }
+            #expect(late.count >= 100, "\(late.count)")
+            server.sigcont()
+            #expect(try function.send("GET", path).json()["source"] == "database")
+        }
+    }
+
+    @Test func `the answer is there before the deadline, which counts from the request's arrival`() throws {
+        try ServingFunction.withServer(["FUNCTION_TIMEOUT_MS": "3000"]) { function, provider in
+            try provider.plan("hang")
+            let fields = [(name: "x-fc-request-id", value: "late")]
+            let answer = try function.send("GET", "/api/token?realm=wx&key=app", fields: fields)
+            #expect(answer.status == 503)
+            let line = try #require(function.lines.first { $0["request_id"] == "late" })
+            #expect((line["ms_left"]?.number?.double ?? -1) > 0)
+        }
+    }
+
+    // MARK: HTTP
+
+    @Test(arguments: ["1.0", "1.1"])
+    func `a connection is kept through whatever is asked on it`(version: String) throws {
+        try ServingFunction.withServer { function, _ in
+            let connection = try RawHTTPConnection(port: function.port)
+            let head = " HTTP/\(version)\r\nHost: t\r\nConnection: keep-alive\r\n"
+            for (line, status) in [
+                ("GET /pong", 200), ("GET /none", 404), ("GET /api/token?realm=wx", 400), ("DELETE /pong", 405),
+                ("GET /api/token?realm=wx&key=app", 200), ("HEAD /api/token?realm=wx&key=app", 200),
+                ("HEAD /none", 404),
+                ("GET /pong", 200),
+            ] {
+                try connection.send(line + head + "\r\n")
+                let answer = try connection.readResponse(toHead: line.hasPrefix("HEAD"))
+                #expect(answer.status == status, "\(line)")
+                #expect(Int(answer["content-length"] ?? "").map { $0 > 0 } == true)
+                if version == "1.0" { #expect(answer["connection"]?.lowercased() == "keep-alive") }
+            }
+        }
+    }
+
+    @Test func `what is too large or malformed is refused, and the next request is answered`() throws {
+        try withoutDatabase { function in
+            let long = String(repeating: "a", count: 40_000)
+            let large = String(repeating: "a", count: (1 << 20) + 1)
+            let id = "x-fc-request-id: big"
+            for (request, statuses) in [
+                ("GET /pong HTTP/1.1\r\nHost: t\r\nX: \(long)\r\n\r\n", [431]),
+                ("GET /\(long) HTTP/1.1\r\nHost: t\r\n\r\n", [414, 431]),
+                ("POST /api/realm HTTP/1.1\r\nHost: t\r\n\(id)\r\nContent-Length: \(large.utf8.count)\r\n\r\n", [413]),
+                ("GET /pong HTTP/1.1\r\nHost: t\r\n\(id)\r\nHost: t\r\n\r\n", [400]),
+                ("GET\r\n\r\n", []), ("GET /pong HTTP/1.1\r\nbroken\r\n\r\n", [400]),
+            ] {
+                let connection = try RawHTTPConnection(port: function.port)
+                try? connection.send(request)
+                // What is hardly a request line is closed without an answer.
+                if statuses.isEmpty {
+                    #expect(try connection.readToEnd().isEmpty)
+                } else {
+                    let answer = try connection.readResponse()
+                    #expect(statuses.contains(answer.status), "\(request.prefix(60))")
+                    if request.contains(id) { #expect(try Value(parsing: answer.body)["request_id"] == "big") }
+                }
+                #expect(try function.send("GET", "/pong").status == 200)
+            }
+        }
+    }
+
+    @Test func `threads and descriptors do not grow with the connections that came and went`() throws {
+        try withoutDatabase { function in
+            let pong = try function.send("GET", "/pong")
+            #expect(pong.status == 200)
+            let threads = function.threads
+            let descriptors = function.descriptors
+            for round in 0..<5 {
+                concurrently(100) { number in
+                    guard let connection = try? RawHTTPConnection(port: function.port) else { return }
+                    // Half a request, one whose answer nobody reads, a whole one, and nothing.
+                    if number % 4 == 0 { try? connection.send("GET /pong HTTP/1.1\r\nHo") }
+                    if number % 4 == 1 { try? connection.send("GET /pong HTTP/1.1\r\nHost: t\r\n\r\n") }
+                    if number % 4 == 2 { #expect((try? connection.request("GET", "/pong"))?.status == 200) }
+                }
+                for _ in 0..<500 where function.descriptors > descriptors { usleep(10_000) }
+                #expect(function.descriptors <= descriptors, "round \(round)")
+            }
+            #expect(function.threads == threads)
+        }
+    }
+}
+
+extension String {
+    fileprivate func leftPadded(to count: Int) -> String {
+        String(repeating: "0", count: max(0, count - self.count)) + self
+    }
+}

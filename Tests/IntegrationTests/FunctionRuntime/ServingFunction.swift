@@ -1,0 +1,95 @@
+import Foundation
+import Glibc
+import JSON
+import Storage
+import Testing
+
+/// A function that serves HTTP itself, as Function Compute runs it: its process, and where it listens.
+struct ServingFunction {
+    let port: UInt16
+    let process: ProcessSession
+
+    var url: String { "http://127.0.0.1:\(port)" }
+
+    /// Runs the function on any free port with `AUTH=none`, unless `environment` says otherwise, and ends it by SIGTERM.
+    ///
+    /// - Parameter environment: an empty value takes a variable away.
+    static func run(
+        _ program: String, _ environment: [String: String], _ body: (ServingFunction) throws -> Void
+    ) throws {
+        let folder = try ScratchFolder.make()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        var settings = ["FC_FUNCTION_NAME": program, "FC_CUSTOM_LISTEN_PORT": "0", "AUTH": "none"]
+        settings.merge(environment) { _, new in new }
+        let process = try ProcessSession(
+            LocalPlatform.products.appending(path: program).path(), [],
+            environment: settings.filter { !$0.value.isEmpty }, output: folder + "/output")
+        defer {
+            let end = process.stop()
+            #expect(end.status == 0, "\(process.output)")
+            #expect(end.survivors.isEmpty)
+        }
+        var port: UInt16?
+        for _ in 0..<1_000 where port == nil && process.isRunning {
+            let line = lines(of: process).first { $0["event"] == "serving" }
+            port = line?["port"]?.number?.integer.flatMap { UInt16(exactly: $0) }
+            usleep(10_000)
+        }
+        try body(ServingFunction(port: try #require(port, "\(process.output)"), process: process))
+    }
+
+    /// `token-server` with a realm `wx` at a fake provider, and its secrets `app` and `other`.
+    static func withServer(
+        database: String? = nil, _ more: [String: String] = [:],
+        _ body: (ServingFunction, FakeProviderProcess) throws -> Void
+    ) throws {
+        let provider = try FakeProviderProcess()
+        defer { _ = provider.session.stop() }
+        // It must outlive the function.
+        let scratch = database == nil ? try Driver.sqlite.migratedDatabase() : nil
+        var environment = ["UPSTREAM_ALLOW": "127.0.0.1:\(provider.port)"]
+        environment["DATABASE_URL"] = database ?? scratch?.url
+        environment.merge(more) { _, new in new }
+        try run("token-server", environment) { function in
+            let realm = """
+                {"id": "wx", "config": {"url": "http://127.0.0.1:\(provider.port)/cgi-bin/token", "arguments": [
+                    {"name": "appid", "place": "url", "value": "$key_1"}, {"name": "secret", "place": "url", "value": "s"},
+                    {"name": "grant_type", "place": "url", "value": "client_credential"}],
+                 "token_path": "access_token", "expires_in_path": "expires_in"}}
+                """
+            #expect(try function.send("POST", "/api/realm", json: realm).status == 200)
+            for key in ["app", "other"] {
+                let secret = #"{"realm": "wx", "key": "\#(key)", "key_1": "\#(key)"}"#
+                #expect(try function.send("POST", "/api/secret", json: secret).status == 200)
+            }
+            try body(function, provider)
+        }
+    }
+
+    func send(
+        _ method: String, _ path: String, fields: [(name: String, value: String)] = [], json: String? = nil
+    ) throws -> Answer {
+        var fields = fields
+        if json != nil { fields.append((name: "Content-Type", value: "application/json")) }
+        return try OneShotHTTP.send(method, url + path, fields: fields, body: Array((json ?? "").utf8))
+    }
+
+    /// What the platform sends: its control field, and an id.
+    func control(_ method: String, _ path: String, id: String = "fc", json: String? = nil) throws -> Answer {
+        let fields = [(name: "x-fc-control-path", value: path), (name: "x-fc-request-id", value: id)]
+        return try send(method, path, fields: fields, json: json)
+    }
+
+    var lines: [JSON.Value] { Self.lines(of: process) }
+
+    private static func lines(of process: ProcessSession) -> [JSON.Value] {
+        process.output.split(separator: "\n").compactMap { try? JSON.Value(parsing: $0.utf8) }
+    }
+
+    var threads: Int { count("task") }
+    var descriptors: Int { count("fd") }
+
+    private func count(_ folder: String) -> Int {
+        (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.pid)/\(folder)"))?.count ?? 0
+    }
+}
