@@ -51,6 +51,8 @@ final class SocketServer: Sendable {
                     close(descriptor)
                     return
                 }
+                // A process that a parallel test starts would keep the connection open after we closed it.
+                _ = fcntl(accepted, F_SETFD, FD_CLOEXEC)
                 log.accepted()
                 Thread.detachNewThread {
                     let connection = Connection(descriptor: accepted) { log.received($0) }
