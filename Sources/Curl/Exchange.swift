@@ -7,11 +7,14 @@ final class Exchange {
         case byCaller, late
         /// libcurl was about to send the request a second time.
         case repetition
+        /// The name leads to an address that may not be connected to.
+        case refusedAddress
         case tooLarge
         case malformed
     }
 
     private let limits: ClientLimits
+    private let mayConnect: (IPAddress) -> Bool
     private let willSend: () -> Bool
     private let didSend: () -> Void
     private let isLate: () -> Bool
@@ -31,20 +34,33 @@ final class Exchange {
     private var headBytes = 0
 
     init(
-        bodyBytes: Int, limits: ClientLimits, willSend: @escaping () -> Bool, didSend: @escaping () -> Void,
-        isLate: @escaping () -> Bool
+        bodyBytes: Int, limits: ClientLimits, mayConnect: @escaping (IPAddress) -> Bool,
+        willSend: @escaping () -> Bool, didSend: @escaping () -> Void, isLate: @escaping () -> Bool
     ) {
         bodyBytesLeft = bodyBytes
         self.limits = limits
+        self.mayConnect = mayConnect
         self.willSend = willSend
         self.didSend = didSend
         self.isLate = isLate
     }
 
+    // MARK: Connecting
+
+    /// Whether to connect to one of the name's addresses; the first that may not be ends the call, whatever the others are.
+    func mayConnect(to address: IPAddress?) -> Bool {
+        if stop != .refusedAddress, let address, mayConnect(address) { return true }
+        stop = .refusedAddress
+        return false
+    }
+
     // MARK: Sending
 
     /// A connection stands and nothing has been sent over it; whether to go on.
-    func connectionStands() -> Bool {
+    ///
+    /// A kept one is looked at as a new one is.
+    func connectionStands(to address: IPAddress?) -> Bool {
+        guard mayConnect(to: address) else { return false }
         guard !isCleared else {
             stop = .repetition
             return false

@@ -14,7 +14,7 @@ enum Failure {
         switch exchange.stop {
         case .tooLarge: return .ambiguous(.tooLarge)
         case .malformed: return .ambiguous(.malformed)
-        case .repetition, .byCaller, .late: return .ambiguous(.reset)
+        case .repetition, .byCaller, .late, .refusedAddress: return .ambiguous(.reset)
         case nil: return code == CURLE_OK ? nil : .ambiguous(ambiguous(code))
         }
     }
@@ -23,6 +23,7 @@ enum Failure {
         switch exchange.stop {
         case .byCaller: return .stopped
         case .late: return .connectTimeout
+        case .refusedAddress: return .refusedAddress
         case .repetition, .tooLarge, .malformed: return .connect
         case nil: break
         }

@@ -19,17 +19,19 @@ internal import HTTP
         unsafe library.pointee.easy_cleanup(handle)
     }
 
-    func perform(_ request: ClientRequest, limits: ClientLimits, mayReuse: Bool, exchange: Exchange) -> Result<
-        ClientResponse, ClientError
-    > {
+    func perform(
+        _ request: ClientRequest, limits: ClientLimits, mayReuse: Bool, pinned: [String], exchange: Exchange
+    ) -> Result<ClientResponse, ClientError> {
         // Options of the call before go; connections, TLS sessions and resolved names stay.
         unsafe library.pointee.easy_reset(handle)
-        var fields = unsafe FieldList(library: library)
+        var fields = unsafe StringList(library: library)
         defer { fields.free() }
+        var names = unsafe StringList(library: library)
+        defer { names.free() }
         let code = unsafe request.body.withUnsafeBufferPointer { body in
             let isSet =
                 unsafe setPolicy(limits, mayReuse: mayReuse) && setRequest(request, body: body, fields: &fields)
-                && setCallbacks(exchange)
+                && setNames(pinned, list: &names) && setCallbacks(exchange)
             return unsafe isSet ? library.pointee.easy_perform(handle) : CURLE_FAILED_INIT
         }
         return outcome(code, exchange)
@@ -60,7 +62,8 @@ internal import HTTP
             && set(CURLOPT_USERAGENT, "token-server")
     }
 
-    private func setRequest(_ request: ClientRequest, body: UnsafeBufferPointer<UInt8>, fields: inout FieldList) -> Bool
+    private func setRequest(_ request: ClientRequest, body: UnsafeBufferPointer<UInt8>, fields: inout StringList)
+        -> Bool
     {
         guard set(CURLOPT_URL, request.url), fields.append(request.fields),
             unsafe ccurl_set_pointer(library, handle, CURLOPT_HTTPHEADER, fields.head) == CURLE_OK
@@ -78,13 +81,22 @@ internal import HTTP
         return unsafe ccurl_set_pointer(library, handle, CURLOPT_POSTFIELDS, bytes) == CURLE_OK
     }
 
+    private func setNames(_ pinned: [String], list: inout StringList) -> Bool {
+        if pinned.isEmpty { return true }
+        for name in pinned { guard list.append(name) else { return false } }
+        return unsafe ccurl_set_pointer(library, handle, CURLOPT_RESOLVE, list.head) == CURLE_OK
+    }
+
     private func setCallbacks(_ exchange: Exchange) -> Bool {
         let context = unsafe Unmanaged.passUnretained(exchange).toOpaque()
-        for option in [CURLOPT_PREREQDATA, CURLOPT_DEBUGDATA, CURLOPT_WRITEDATA, CURLOPT_HEADERDATA] {
+        for option in [
+            CURLOPT_OPENSOCKETDATA, CURLOPT_PREREQDATA, CURLOPT_DEBUGDATA, CURLOPT_WRITEDATA, CURLOPT_HEADERDATA,
+        ] {
             guard unsafe ccurl_set_pointer(library, handle, option, context) == CURLE_OK else { return false }
         }
         return
-            unsafe ccurl_set_prereq(library, handle, prereqCallback) == CURLE_OK
+            unsafe ccurl_set_open_socket(library, handle, openSocketCallback) == CURLE_OK
+            && ccurl_set_prereq(library, handle, prereqCallback) == CURLE_OK
             && ccurl_set_debug(library, handle, debugCallback) == CURLE_OK
             && set(CURLOPT_VERBOSE, 1)  // the debug callback is called only then
             && ccurl_set_receive(library, handle, CURLOPT_WRITEFUNCTION, bodyCallback) == CURLE_OK
@@ -132,8 +144,18 @@ private func buffer(_ bytes: UnsafeMutablePointer<CChar>?, _ count: Int) -> Unsa
     unsafe UnsafeBufferPointer(start: UnsafeRawPointer(bytes)?.assumingMemoryBound(to: UInt8.self), count: count)
 }
 
-private let prereqCallback: ccurl_prereq = { context, _, _, _, _ in
-    unsafe exchange(context)?.connectionStands() == true ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
+private let openSocketCallback: ccurl_open_socket = { context, _, address in
+    guard let exchange = unsafe exchange(context), let address = unsafe address else { return CURL_SOCKET_BAD }
+    var bytes = [UInt8](repeating: 0, count: 16)
+    let count = unsafe ccurl_address(address, &bytes)
+    let ip = IPAddress(bytes: Array(bytes[..<count]))
+    return unsafe exchange.mayConnect(to: ip) ? ccurl_socket(address) : CURL_SOCKET_BAD
+}
+
+private let prereqCallback: ccurl_prereq = { context, remote, _, _, _ in
+    guard let exchange = unsafe exchange(context) else { return CURL_PREREQFUNC_ABORT }
+    let address = unsafe remote.flatMap { unsafe IPAddress(String(cString: $0)) }
+    return exchange.connectionStands(to: address) ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT
 }
 
 private let debugCallback: ccurl_debug = { _, kind, bytes, count, context in

@@ -1,6 +1,6 @@
 /// Where requests may go: https anywhere on the open internet, anything else only where it is listed.
 ///
-/// It judges URLs as they are written, not the addresses that a name resolves to.
+/// It judges a URL twice: as it is written, and by each address that its name resolves to before anything connects there.
 package struct EgressPolicy: Sendable, Equatable {
     package enum Refusal: String, Sendable, CustomStringConvertible {
         case plainHTTP = "plain http is only allowed to hosts that UPSTREAM_ALLOW lists"
@@ -46,14 +46,25 @@ package struct EgressPolicy: Sendable, Equatable {
         self.entries = entries
     }
 
-    /// Nil where a request to the URL may be made.
-    package func permits(_ url: URL) -> Refusal? {
-        if entries.contains(where: { $0.host == url.host && ($0.port == nil || $0.port == url.port) }) { return nil }
-        guard url.scheme == .https else { return .plainHTTP }
-        switch url.host {
+    /// Nil where a request to the URL may be made, as far as its text tells.
+    package func permits(_ origin: URL.Origin) -> Refusal? {
+        if lists(origin) { return nil }
+        guard origin.scheme == .https else { return .plainHTTP }
+        switch origin.host {
         case .address(let address): return address.isPublic ? nil : .internalAddress
         // RFC 6761, 6.3: these names mean this machine.
         case .name(let name): return name == "localhost" || name.hasSuffix(".localhost") ? .internalAddress : nil
         }
+    }
+
+    /// Whether a connection to the address may be made for a request to the origin.
+    ///
+    /// A name that is listed may lie anywhere: the operator named it.
+    package func permits(_ origin: URL.Origin, at address: IPAddress) -> Bool {
+        lists(origin) || (origin.scheme == .https && address.isPublic)
+    }
+
+    private func lists(_ origin: URL.Origin) -> Bool {
+        entries.contains { $0.host == origin.host && ($0.port == nil || $0.port == origin.port) }
     }
 }

@@ -19,6 +19,16 @@ package enum IPAddress: Hashable, Sendable {
         }
     }
 
+    /// An address as sockets hold it: 4 or 16 bytes, the highest first.
+    package init?(bytes: [UInt8]) {
+        let number = { (bytes: ArraySlice<UInt8>) in bytes.reduce(UInt64(0)) { $0 << 8 | UInt64($1) } }
+        switch bytes.count {
+        case 4: self = .v4(UInt32(number(bytes[...])))
+        case 16: self = .v6(high: number(bytes[..<8]), low: number(bytes[8...]))
+        default: return nil
+        }
+    }
+
     private static func dotted(_ bytes: ArraySlice<UInt8>) -> UInt32? {
         let parts = bytes.split(separator: UInt8(ascii: "."), omittingEmptySubsequences: false)
         guard parts.count == 4 else { return nil }
@@ -70,46 +80,60 @@ package enum IPAddress: Hashable, Sendable {
         return groups
     }
 
-    /// Whether the address is one of the open internet: not in any range that IANA's special-purpose registries reserve.
+    /// Whether the address is one of the open internet: in no range that IANA's special-purpose registries
+    /// (RFC 6890) name as anything else, no multicast, nothing that was never given out.
     ///
-    /// An IPv6 address that carries an IPv4 one (mapped, NAT64, 6to4) is judged by what it carries.
+    /// Only an address of the well-known NAT64 prefix is judged by the IPv4 address that it carries: networks without IPv4 reach
+    /// providers so (RFC 6052). Mapped, compatible, 6to4 and Teredo forms are refused whatever they carry.
     package var isPublic: Bool {
         switch self {
-        case .v4(let value): !IPAddress.reserved4.contains { value >> (32 - $0.bits) == $0.prefix >> (32 - $0.bits) }
+        case .v4(let value): !IPAddress.reserved4.contains { $0.holds(value) }
         case .v6(let high, let low):
-            if let carried = IPAddress.carried(high, low) {
-                IPAddress.v4(carried).isPublic
+            if high == IPAddress.nat64, low >> 32 == 0 {
+                IPAddress.v4(UInt32(low)).isPublic
             } else {
                 // Only 2000::/3 is given out, less what is reserved within it.
-                high >> 61 == 1
-                    && !IPAddress.reserved6.contains { high >> (64 - $0.bits) == $0.prefix >> (64 - $0.bits) }
+                high >> 61 == 1 && !IPAddress.reserved6.contains { $0.holds(high) }
             }
         }
     }
 
-    private static func carried(_ high: UInt64, _ low: UInt64) -> UInt32? {
-        switch (high, low >> 32) {
-        case (0, 0xFFFF), (0x0064_FF9B_0000_0000, 0): UInt32(low & 0xFFFF_FFFF)
-        case (let high, _) where high >> 48 == 0x2002: UInt32(high >> 16 & 0xFFFF_FFFF)
-        default: nil
+    /// The leading bits that the addresses of a range share.
+    private struct Range<Bits: FixedWidthInteger & Sendable>: Sendable {
+        let prefix: Bits
+        let length: Int
+
+        init(_ prefix: Bits, _ length: Int) {
+            self.prefix = prefix
+            self.length = length
         }
+
+        func holds(_ bits: Bits) -> Bool { (bits ^ prefix) >> (Bits.bitWidth - length) == 0 }
     }
 
-    private static let reserved4: [(prefix: UInt32, bits: UInt32)] = [
-        (0x0000_0000, 8),  // this network
-        (0x0A00_0000, 8), (0xAC10_0000, 12), (0xC0A8_0000, 16),  // private
-        (0x6440_0000, 10),  // shared; Alibaba's metadata service lies here
-        (0x7F00_0000, 8),  // loopback
-        (0xA9FE_0000, 16),  // link-local; the clouds' metadata services
-        (0xC000_0000, 24), (0xC000_0200, 24), (0xC633_6400, 24), (0xCB00_7100, 24),  // assignments, documentation
-        (0xC058_6300, 24),  // 6to4 relays
-        (0xC612_0000, 15),  // benchmarks
-        (0xE000_0000, 4), (0xF000_0000, 4),  // multicast, reserved
+    /// 64:ff9b::/96 (RFC 6052); 64:ff9b:1::/48 is for local use (RFC 8215).
+    private static let nat64: UInt64 = 0x0064_FF9B_0000_0000
+
+    private static let reserved4: [Range<UInt32>] = [
+        Range(0x0000_0000, 8),  // this network
+        Range(0x0A00_0000, 8), Range(0xAC10_0000, 12), Range(0xC0A8_0000, 16),  // private
+        Range(0x6440_0000, 10),  // shared; Alibaba's metadata service lies here
+        Range(0x7F00_0000, 8),  // loopback
+        Range(0xA9FE_0000, 16),  // link-local; the clouds' metadata services
+        Range(0xC000_0000, 24),  // protocol assignments
+        Range(0xC000_0200, 24), Range(0xC633_6400, 24), Range(0xCB00_7100, 24),  // documentation
+        Range(0xC01F_C400, 24), Range(0xC0AF_3000, 24),  // AS112: answers for private names
+        Range(0xC034_C100, 24),  // automatic multicast tunnels
+        Range(0xC058_6300, 24),  // 6to4 relays
+        Range(0xC612_0000, 15),  // benchmarks
+        Range(0xE000_0000, 4), Range(0xF000_0000, 4),  // multicast, reserved
     ]
 
-    private static let reserved6: [(prefix: UInt64, bits: UInt64)] = [
-        (0x2001_0000_0000_0000, 23),  // protocol assignments, Teredo among them
-        (0x2001_0DB8_0000_0000, 32),  // documentation
-        (0x3FFF_0000_0000_0000, 20),  // documentation
+    /// Ranges of 2000::/3, none of them longer than 64 bits.
+    private static let reserved6: [Range<UInt64>] = [
+        Range(0x2001_0000_0000_0000, 23),  // protocol assignments, Teredo, benchmarks and ORCHID among them
+        Range(0x2001_0DB8_0000_0000, 32), Range(0x3FFF_0000_0000_0000, 20),  // documentation
+        Range(0x2002_0000_0000_0000, 16),  // 6to4
+        Range(0x2620_004F_8000_0000, 48),  // AS112
     ]
 }

@@ -12,12 +12,9 @@ package struct URL: Hashable, Sendable {
         case address(IPAddress)
     }
 
-    package let scheme: Scheme
-    package let host: Host
+    package let origin: Origin
     /// As written, in lower case, an IPv6 literal in its brackets.
     package let hostText: String
-    /// The port that is meant, written out or not.
-    package let port: UInt16
     /// Percent-encoded; `/` at least.
     package let path: String
     /// Percent-encoded, without `?`; nil where there is none.
@@ -30,17 +27,10 @@ package struct URL: Hashable, Sendable {
             throw .badCharacter
         }
         guard !text.utf8.contains(UInt8(ascii: "#")) else { throw .fragment }
-        let (scheme, rest) = try URL.scheme(text)
-        let authorityEnd = rest.utf8.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") } ?? rest.endIndex
-        let authority = rest[..<authorityEnd]
-        guard !authority.utf8.contains(UInt8(ascii: "@")) else { throw .userInfo }
-        let (host, port) = try HostAndPort.split(authority)
-        self.scheme = scheme
-        self.host = try URL.host(host)
+        let (origin, host, target) = try Origin.split(text)
+        self.origin = origin
         hostText = host.lowercased()
-        self.port = port ?? scheme.defaultPort
 
-        let target = rest[authorityEnd...]
         let pathEnd = target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
         path = pathEnd == target.startIndex ? "/" : String(target[..<pathEnd])
         query = pathEnd == target.endIndex ? nil : String(target[target.index(after: pathEnd)...])
@@ -51,20 +41,9 @@ package struct URL: Hashable, Sendable {
     package func text(adding parameters: QueryString = QueryString()) -> String {
         let added = parameters.parameters.isEmpty ? nil : parameters.encoded
         let parts = [query.flatMap { $0.isEmpty ? nil : $0 }, added].compactMap { $0 }
-        let port = port == scheme.defaultPort ? "" : ":\(port)"
-        return scheme.rawValue + "://" + hostText + port + path
+        let port = origin.port == origin.scheme.defaultPort ? "" : ":\(origin.port)"
+        return origin.scheme.rawValue + "://" + hostText + port + path
             + (parts.isEmpty ? "" : "?" + parts.joined(separator: "&"))
-    }
-
-    private static func scheme(_ text: String) throws(URLError) -> (Scheme, Substring) {
-        for scheme in [Scheme.https, .http] {
-            let start = scheme.rawValue + "://"
-            guard text.utf8.count >= start.utf8.count, text.prefix(start.utf8.count).lowercased() == start else {
-                continue
-            }
-            return (scheme, text.dropFirst(start.utf8.count))
-        }
-        throw .notHTTP
     }
 
     /// Reads a host without its port: a name, a dotted quad, or an IPv6 address in brackets.

@@ -83,7 +83,7 @@ package final class RecipeUpstream: Upstream {
     }
 
     private func check(_ url: HTTP.URL) throws(UpstreamFailure) {
-        if let refusal = egress.permits(url) {
+        if let refusal = egress.permits(url.origin) {
             throw RecipeUpstream.unusable("The provider may not be called: \(refusal.description).")
         }
     }

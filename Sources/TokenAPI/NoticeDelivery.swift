@@ -77,7 +77,7 @@ package final class NoticeDelivery {
     }
 
     private func deliver(_ notice: PendingNotice, to target: NoticeTarget, at now: Timestamp) -> Bool {
-        guard let url = try? HTTP.URL(parsing: target.url), egress.permits(url) == nil else { return false }
+        guard let url = try? HTTP.URL(parsing: target.url), egress.permits(url.origin) == nil else { return false }
         let body = JSON.Value.object(Object(notice)).encoded
         let id = "notice_\(notice.number)"
         let seconds = now.milliseconds / 1_000

@@ -58,7 +58,9 @@ extension TokenService {
             } catch {
                 throw .badInput(error.field, error.problem)
             }
-            if let refusal = settings.egress.permits(recipe.url) { throw .badInput("config.url", refusal.description) }
+            if let refusal = settings.egress.permits(recipe.url.origin) {
+                throw .badInput("config.url", refusal.description)
+            }
             return .set(value.text)
         }
     }
@@ -132,7 +134,7 @@ extension TokenService {
         } catch {
             throw .badInput(field, error.description)
         }
-        if let refusal = settings.egress.permits(url) { throw .badInput(field, refusal.description) }
+        if let refusal = settings.egress.permits(url.origin) { throw .badInput(field, refusal.description) }
     }
 
     /// What was asked of the provider today, by all secrets of the realm together and by the one that asked most.

@@ -21,10 +21,11 @@ enum TokenServer {
         let flights = Flights(perRealm: FunctionRuntime.workers / 3, total: FunctionRuntime.workers * 2 / 3)
         return FunctionRuntime.main(environment: environment, logger: logger, clock: clock) { _ throws(StartupError) in
             let settings = try settings()
-            let client = CurlClient()
+            let egress = settings.egress
+            let client = CurlClient(mayConnect: { egress.permits($0, at: $1) })
             return TokenService(
                 store: DatabaseStore(try databaseURL().connection()),
-                upstream: RecipeUpstream(client: client, egress: settings.egress), noticeClient: client,
+                upstream: RecipeUpstream(client: client, egress: egress), noticeClient: client,
                 settings: settings, clock: clock, logger: logger, flights: flights)
         }
     }

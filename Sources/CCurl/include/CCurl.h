@@ -60,6 +60,20 @@ static inline CURLcode ccurl_set_prereq(
     return t->easy_setopt(h, CURLOPT_PREREQFUNCTION, callback);
 }
 
+// Asked for a socket to each address before it is connected to; CURL_SOCKET_BAD passes that address over.
+typedef curl_socket_t (*ccurl_open_socket)(
+    void *_Nullable context, curlsocktype purpose, struct curl_sockaddr *_Nullable address);
+static inline CURLcode ccurl_set_open_socket(
+    const struct ccurl_table *_Nonnull t, CURL *_Nonnull h, ccurl_open_socket _Nonnull callback) {
+    return t->easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, callback);
+}
+
+// The IP address, highest byte first: 4 or 16 bytes, 0 for a family that is no IP.
+size_t ccurl_address(const struct curl_sockaddr *_Nonnull address, unsigned char *_Nonnull bytes);
+
+// The socket that libcurl would have made by itself.
+curl_socket_t ccurl_socket(const struct curl_sockaddr *_Nonnull address);
+
 // What went over the wire; called after the bytes were handed to the socket.
 typedef int (*ccurl_debug)(
     CURL *_Nullable handle, curl_infotype kind, char *_Nullable bytes, size_t count, void *_Nullable context);

@@ -24,12 +24,18 @@ final class SocketServer: Sendable {
     var requests: [String] { log.state.requests }
     var url: String { "http://127.0.0.1:\(port)/token" }
 
-    /// - Parameter serve: runs on a thread of its own for each connection, which is closed afterwards; nil never accepts.
-    init(backlog: Int32 = 16, _ serve: (@Sendable (Connection) -> Void)?) throws {
+    /// - Parameters:
+    ///   - address: another of this machine's own.
+    ///   - serve: runs on a thread of its own for each connection, which is closed afterwards; nil never accepts.
+    init(
+        address host: UInt32 = 0x7F00_0001, port: UInt16 = 0, backlog: Int32 = 16,
+        _ serve: (@Sendable (Connection) -> Void)?
+    ) throws {
         listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        address.sin_addr.s_addr = host.bigEndian
+        address.sin_port = port.bigEndian
         var length = socklen_t(MemoryLayout<sockaddr_in>.size)
         let descriptor = listener
         let isBound = withUnsafeMutablePointer(to: &address) { pointer in
@@ -39,7 +45,7 @@ final class SocketServer: Sendable {
             }
         }
         guard isBound else { throw POSIXError(.EADDRNOTAVAIL) }
-        port = UInt16(bigEndian: address.sin_port)
+        self.port = UInt16(bigEndian: address.sin_port)
         isAccepting = serve != nil
         guard let serve else { return }
         let log = self.log

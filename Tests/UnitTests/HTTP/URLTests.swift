@@ -4,9 +4,9 @@ import Testing
 @Suite struct URLTests {
     @Test func `a URL is read into its parts`() throws {
         let url = try HTTP.URL(parsing: "HTTPS://API.Example.com:8443/a%2Fb/c?x=1&y=%20")
-        #expect(url.scheme == .https)
-        #expect(url.host == .name("api.example.com"))
-        #expect(url.port == 8443)
+        #expect(url.origin.scheme == .https)
+        #expect(url.origin.host == .name("api.example.com"))
+        #expect(url.origin.port == 8443)
         #expect(url.path == "/a%2Fb/c")
         #expect(url.query == "x=1&y=%20")
         #expect(url.text() == "https://api.example.com:8443/a%2Fb/c?x=1&y=%20")
@@ -19,16 +19,16 @@ import Testing
         ] as [(String, UInt16, String, String?)])
     func `what is left out has its default`(text: String, port: UInt16, path: String, query: String?) throws {
         let url = try HTTP.URL(parsing: text)
-        #expect(url.port == port)
+        #expect(url.origin.port == port)
         #expect(url.path == path)
         #expect(url.query == query)
     }
 
     @Test func `addresses are told from names`() throws {
-        #expect(try HTTP.URL(parsing: "http://127.0.0.1/").host == .address(.v4(0x7F00_0001)))
+        #expect(try HTTP.URL(parsing: "http://127.0.0.1/").origin.host == .address(.v4(0x7F00_0001)))
         let url = try HTTP.URL(parsing: "http://[::1]:81/")
-        #expect(url.host == .address(.v6(high: 0, low: 1)))
-        #expect(url.port == 81)
+        #expect(url.origin.host == .address(.v6(high: 0, low: 1)))
+        #expect(url.origin.port == 81)
         #expect(url.text() == "http://[::1]:81/")
     }
 

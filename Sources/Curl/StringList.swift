@@ -1,8 +1,8 @@
 internal import CCurl
 internal import HTTP
 
-/// The header fields of one request as libcurl's list; `free()` ends it.
-@safe struct FieldList {
+/// A list of lines as libcurl takes it; `free()` ends it.
+@safe struct StringList {
     private let library: UnsafePointer<ccurl_table>
     private(set) var head: UnsafeMutablePointer<curl_slist>?
 
@@ -10,9 +10,9 @@ internal import HTTP
         unsafe self.library = library
     }
 
-    /// Adds what the caller set, and switches off what libcurl would add by itself; false without memory.
+    /// Adds the header fields that the caller set, and switches off what libcurl would add by itself; false without memory.
     mutating func append(_ fields: Fields) -> Bool {
-        for field in fields where !FieldList.framing.contains(field.name) {
+        for field in fields where !StringList.framing.contains(field.name) {
             // `Name;` is libcurl's form for a field without a value; `Name:` would remove it.
             let line = field.value.isEmpty ? field.name.lowercased + ";" : field.name.lowercased + ": " + field.value
             guard append(line) else { return false }
@@ -27,7 +27,8 @@ internal import HTTP
         unsafe head = nil
     }
 
-    private mutating func append(_ line: String) -> Bool {
+    /// False without memory.
+    mutating func append(_ line: String) -> Bool {
         guard let longer = unsafe library.pointee.slist_append(head, line) else { return false }
         unsafe head = longer
         return true
