@@ -13,8 +13,6 @@ package struct URL: Hashable, Sendable {
     }
 
     package let origin: Origin
-    /// As written, in lower case, an IPv6 literal in its brackets.
-    package let hostText: String
     /// Percent-encoded; `/` at least.
     package let path: String
     /// Percent-encoded, without `?`; nil where there is none.
@@ -27,9 +25,8 @@ package struct URL: Hashable, Sendable {
             throw .badCharacter
         }
         guard !text.utf8.contains(UInt8(ascii: "#")) else { throw .fragment }
-        let (origin, host, target) = try Origin.split(text)
+        let (origin, target) = try Origin.split(text)
         self.origin = origin
-        hostText = host.lowercased()
 
         let pathEnd = target.utf8.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
         path = pathEnd == target.startIndex ? "/" : String(target[..<pathEnd])
@@ -41,9 +38,7 @@ package struct URL: Hashable, Sendable {
     package func text(adding parameters: QueryString = QueryString()) -> String {
         let added = parameters.parameters.isEmpty ? nil : parameters.encoded
         let parts = [query.flatMap { $0.isEmpty ? nil : $0 }, added].compactMap { $0 }
-        let port = origin.port == origin.scheme.defaultPort ? "" : ":\(origin.port)"
-        return origin.scheme.rawValue + "://" + hostText + port + path
-            + (parts.isEmpty ? "" : "?" + parts.joined(separator: "&"))
+        return origin.text + path + (parts.isEmpty ? "" : "?" + parts.joined(separator: "&"))
     }
 
     /// Reads a host without its port: a name, a dotted quad, or an IPv6 address in brackets.

@@ -51,7 +51,7 @@ package final class RecipeUpstream: Upstream {
     private func plan(_ material: Material, forced: Bool) throws(UpstreamFailure) -> (Recipe, ClientRequest) {
         if let config = material.config {
             let recipe = try RecipeUpstream.recipe(config)
-            try check(recipe.url)
+            try check(recipe.url.origin, material)
             do {
                 var credentials = material.credentials
                 // The newest that the provider issued; the credential is where its line began.
@@ -67,7 +67,7 @@ package final class RecipeUpstream: Upstream {
         guard let url = try? HTTP.URL(parsing: material.logicCode) else {
             throw RecipeUpstream.unusable("The realm's logic_code is not a URL that can be used.")
         }
-        try check(url)
+        try check(url.origin, material)
         return (LogicCode.recipe(url), LogicCode.request(url, material))
     }
 
@@ -82,9 +82,16 @@ package final class RecipeUpstream: Upstream {
         }
     }
 
-    private func check(_ url: HTTP.URL) throws(UpstreamFailure) {
-        if let refusal = egress.permits(url.origin) {
+    private func check(_ origin: HTTP.URL.Origin, _ material: Material) throws(UpstreamFailure) {
+        if let refusal = egress.permits(origin) {
             throw RecipeUpstream.unusable("The provider may not be called: \(refusal.description).")
+        }
+        if let confirmed = material.confirmedFor, confirmed != Destination(origin) {
+            throw UpstreamFailure(
+                .unconfirmed, .configuration,
+                detail:
+                    "The realm's URL leads elsewhere than where these credentials were entered for: an administrator "
+                    + "must confirm it by POST /api/realm/:id/confirm, or enter all of them again.")
         }
     }
 

@@ -67,10 +67,18 @@ extension DatabaseStore: RealmStore {
             var new = change.applied(to: old)
             if new.isSame(as: old), !change.alwaysWrites { return old }
             new.updatedAt = now
-            let isSameVersion = new.hasSameRecipe(as: old) && !change.discardsTokens
-            return try update(
-                new, change, at: revision, version: isSameVersion ? version : max(version + 1, now.milliseconds))
-                ? new : nil
+            let isSameRecipe = new.hasSameRecipe(as: old)
+            let isSameVersion = isSameRecipe && !change.discardsTokens
+            let newVersion = isSameVersion ? version : max(version + 1, now.milliseconds)
+            guard let former = change.formerDestination, !isSameRecipe else {
+                return try update(new, change, at: revision, version: newVersion) ? new : nil
+            }
+            return try transaction {
+                guard try update(new, change, at: revision, version: newVersion) else { return false }
+                try connection.execute(
+                    "UPDATE secret SET confirmed_for = \(former.text) WHERE realm = \(id) AND confirmed_for IS NULL")
+                return true
+            } ? new : nil
         }
     }
 

@@ -5,9 +5,10 @@ package import Tokens
 
 extension DatabaseStore: SecretStore {
     private static let columns: Query =
-        "secret.realm, secret.`key`, secret.created_at, secret.updated_at, secret.credentials"
+        "secret.realm, secret.`key`, secret.created_at, secret.updated_at, secret.confirmed_for, secret.credentials"
     private static let names = [
-        "secret.realm", "secret.key", "secret.created_at", "secret.updated_at", "secret.credentials",
+        "secret.realm", "secret.key", "secret.created_at", "secret.updated_at", "secret.confirmed_for",
+        "secret.credentials",
     ]
 
     package func secrets(_ page: Page, realm: String?) throws(StoreError) -> Listing<Secret> {
@@ -31,13 +32,13 @@ extension DatabaseStore: SecretStore {
     }
 
     package func write(
-        _ id: SecretID, _ changes: [String: Change<Redacted<String>>], discardsToken: Bool
+        _ id: SecretID, _ changes: [String: Change<Redacted<String>>], discardsToken: Bool, destination: Destination?
     ) throws(StoreError) -> Secret? {
         let written = try retrying { () throws(StoreError) -> Written? in
             let found = try rows(
                 """
                 SELECT \(now), realm.revision, secret.version, secret.sealed_with, secret.created_at, secret.updated_at,
-                    secret.credentials
+                    secret.confirmed_for, secret.credentials
                 FROM realm LEFT JOIN secret ON secret.realm = realm.id AND secret.`key` = \(id.key)
                 WHERE realm.id = \(id.realm)
                 """)
@@ -46,21 +47,23 @@ extension DatabaseStore: SecretStore {
                 row,
                 [
                     "clock", "realm.revision", "secret.version", "secret.sealed_with", "secret.created_at",
-                    "secret.updated_at", "secret.credentials",
+                    "secret.updated_at", "secret.confirmed_for", "secret.credentials",
                 ])
             let now = try columns.instant()
             columns.skip(1)
             guard let version = try columns.optionalInteger() else {
                 let credentials = CredentialsText.merge(changes, into: [:]) ?? [:]
-                return try insert(id, credentials, at: now)
+                return try insert(id, credentials, destination, at: now)
             }
             try columns.requireUnsealed()
             let createdAt = try columns.instant()
             let updatedAt = try columns.instant()
+            let oldDestination = try columns.optionalText().map { Destination($0) }
             let old = try CredentialsText.decode(try columns.text())
             let merged = CredentialsText.merge(changes, into: old)
-            if merged == nil, !discardsToken {
-                return .stored(Secret(id, old, createdAt: createdAt, updatedAt: updatedAt))
+            let newDestination = changes.replacesAll(old.keys) ? destination ?? oldDestination : oldDestination
+            if merged == nil, !discardsToken, newDestination == oldDestination {
+                return .stored(Secret(id, old, newDestination, createdAt: createdAt, updatedAt: updatedAt))
             }
             let new = merged ?? old
             let newVersion = max(version + 1, now.milliseconds)
@@ -73,10 +76,11 @@ extension DatabaseStore: SecretStore {
             let updated = try execute(
                 """
                 UPDATE secret SET credentials = \(CredentialsText.encode(new)), sealed_with = NULL,
-                    version = \(newVersion), updated_at = \(now.milliseconds)\(discard)\(refresh)
+                    version = \(newVersion), confirmed_for = \(newDestination?.text),
+                    updated_at = \(now.milliseconds)\(discard)\(refresh)
                 WHERE realm = \(id.realm) AND `key` = \(id.key) AND version = \(version)
                 """)
-            return updated == 1 ? .stored(Secret(id, new, createdAt: createdAt, updatedAt: now)) : nil
+            return updated == 1 ? .stored(Secret(id, new, newDestination, createdAt: createdAt, updatedAt: now)) : nil
         }
         switch written {
         case .unknownRealm: return nil
@@ -147,7 +151,7 @@ extension DatabaseStore: SecretStore {
 
     /// Creates the secret and its token row together, while its realm exists; nil when somebody else was faster.
     private func insert(
-        _ id: SecretID, _ credentials: [String: Redacted<String>], at now: Timestamp
+        _ id: SecretID, _ credentials: [String: Redacted<String>], _ destination: Destination?, at now: Timestamp
     ) throws(StoreError) -> Written? {
         // Versions and fences start at the clock, so that a secret that is deleted and made again never repeats one.
         let start = now.milliseconds
@@ -158,15 +162,16 @@ extension DatabaseStore: SecretStore {
                 guard realms == 1 else { return .unknownRealm }
                 try connection.execute(
                     """
-                    INSERT INTO secret (realm, `key`, credentials, version, created_at, updated_at)
-                    VALUES (\(id.realm), \(id.key), \(CredentialsText.encode(credentials)), \(start), \(start), \(start))
+                    INSERT INTO secret (realm, `key`, credentials, confirmed_for, version, created_at, updated_at)
+                    VALUES (\(id.realm), \(id.key), \(CredentialsText.encode(credentials)), \(destination?.text),
+                        \(start), \(start), \(start))
                     """)
                 try connection.execute(
                     """
                     INSERT INTO token (realm, `key`, generation, fence, fails, doubts, marks)
                     VALUES (\(id.realm), \(id.key), 0, \(start), 0, 0, 0)
                     """)
-                return .stored(Secret(id, credentials, createdAt: now, updatedAt: now))
+                return .stored(Secret(id, credentials, destination, createdAt: now, updatedAt: now))
             }
         } catch let error as DatabaseError {
             if error.code == .uniqueViolation { return nil }
@@ -181,15 +186,18 @@ extension DatabaseStore: SecretStore {
         let id = SecretID(realm: try columns.text(), key: try columns.text())
         let createdAt = try columns.instant()
         let updatedAt = try columns.instant()
+        let destination = try columns.optionalText().map { Destination($0) }
         return Secret(
-            id, try CredentialsText.decode(try columns.text()), createdAt: createdAt, updatedAt: updatedAt)
+            id, try CredentialsText.decode(try columns.text()), destination, createdAt: createdAt, updatedAt: updatedAt)
     }
 }
 
 extension Secret {
     fileprivate init(
-        _ id: SecretID, _ credentials: [String: Redacted<String>], createdAt: Timestamp, updatedAt: Timestamp
+        _ id: SecretID, _ credentials: [String: Redacted<String>], _ destination: Destination?, createdAt: Timestamp,
+        updatedAt: Timestamp
     ) {
         self.init(id: id, credentialNames: credentials.keys.sorted(), createdAt: createdAt, updatedAt: updatedAt)
+        confirmedFor = destination
     }
 }

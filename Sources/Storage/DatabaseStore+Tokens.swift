@@ -46,7 +46,7 @@ extension DatabaseStore: TokenStore {
             """
             SELECT realm.recipe_version, realm.config, realm.logic_code,
                 secret.version, secret.refresh_version, secret.sealed_with, secret.credentials,
-                token.sealed_with, token.refresh_token_for, token.refresh_token
+                token.sealed_with, token.refresh_token_for, token.refresh_token, secret.confirmed_for
             FROM realm INNER JOIN secret ON secret.realm = realm.id
                 LEFT JOIN token ON token.realm = secret.realm AND token.`key` = secret.`key`
             WHERE realm.id = \(id.realm) AND secret.`key` = \(id.key)
@@ -57,7 +57,7 @@ extension DatabaseStore: TokenStore {
             [
                 "realm.recipe_version", "realm.config", "realm.logic_code", "secret.version", "secret.refresh_version",
                 "secret.sealed_with", "secret.credentials", "token.sealed_with", "token.refresh_token_for",
-                "token.refresh_token",
+                "token.refresh_token", "secret.confirmed_for",
             ])
         let realmVersion = try columns.integer()
         let config = try columns.optionalText()
@@ -71,7 +71,8 @@ extension DatabaseStore: TokenStore {
         let refreshToken = try columns.optionalText().map { Redacted($0) }
         return Material(
             id: id, version: version, config: config, logicCode: logicCode, credentials: credentials,
-            refreshToken: descendsFrom == refreshVersion ? refreshToken : nil, refreshVersion: refreshVersion)
+            refreshToken: descendsFrom == refreshVersion ? refreshToken : nil, refreshVersion: refreshVersion,
+            confirmedFor: try columns.optionalText().map { Destination($0) })
     }
 
     package func take(_ id: SecretID, _ lease: LeaseRequest) throws(StoreError) -> Bool {

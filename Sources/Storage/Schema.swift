@@ -29,6 +29,9 @@ package enum Schema {
         File(
             number: 4, name: "lifetime", mysql: PackageResources.m0004_lifetime_mysql_sql,
             sqlite: PackageResources.m0004_lifetime_sqlite_sql),
+        File(
+            number: 7, name: "confirmation", mysql: PackageResources.m0007_confirmation_mysql_sql,
+            sqlite: PackageResources.m0007_confirmation_sqlite_sql),
     ]
 
     /// The migrations of a database, with their statements.

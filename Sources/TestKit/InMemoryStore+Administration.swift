@@ -48,6 +48,11 @@ extension InMemoryStore: RealmStore {
                 new.version = max(old.version + 1, now.milliseconds)
             }
             if change.discardsTokens { new.validFrom = new.version }
+            if let former = change.formerDestination, !new.realm.hasSameRecipe(as: old.realm) {
+                for (id, secret) in state.secrets where id.realm == new.realm.id && secret.confirmedFor == nil {
+                    state.secrets[id]?.confirmedFor = former
+                }
+            }
             state.realms[id] = new
             return new.realm
         }
@@ -64,6 +69,26 @@ extension InMemoryStore: RealmStore {
 }
 
 extension InMemoryStore {
+    package func unconfirmedSecrets(of id: String, _ destination: Destination) throws(StoreError) -> Int {
+        statement { state, _ in
+            state.secrets.count { $0.key.realm == id && ($0.value.confirmedFor ?? destination) != destination }
+        }
+    }
+
+    package func confirmSecrets(of id: String, _ destination: Destination) throws(StoreError) -> Int {
+        statement { state, now in
+            let waiting = state.secrets.filter {
+                $0.key.realm == id && ($0.value.confirmedFor ?? destination) != destination
+            }
+            if waiting.isEmpty { return 0 }
+            for id in waiting.keys { state.secrets[id]?.confirmedFor = destination }
+            if let version = state.realms[id]?.version {
+                state.realms[id]?.version = max(version + 1, now.milliseconds)
+            }
+            return waiting.count
+        }
+    }
+
     package func usage(of id: String, _ policy: Policy) throws(StoreError) -> RealmUsage {
         statement { state, now in
             let day = policy.day(at: now)
@@ -94,7 +119,7 @@ extension InMemoryStore: SecretStore {
     }
 
     package func write(
-        _ id: SecretID, _ changes: [String: Change<Redacted<String>>], discardsToken: Bool
+        _ id: SecretID, _ changes: [String: Change<Redacted<String>>], discardsToken: Bool, destination: Destination?
     ) throws(StoreError) -> Secret? {
         statement { state, now in
             guard state.realms[id.realm] != nil else { return nil }
@@ -104,6 +129,7 @@ extension InMemoryStore: SecretStore {
                 ?? StoredSecret(
                     credentials: [:], version: now.milliseconds, createdAt: now, updatedAt: now,
                     row: TokenRow(fence: now.milliseconds))
+            if let destination, changes.replacesAll(new.credentials.keys) { new.confirmedFor = destination }
             for (name, change) in changes {
                 switch change {
                 case .keep: continue
@@ -112,7 +138,7 @@ extension InMemoryStore: SecretStore {
                 }
             }
             if let old {
-                if discardsToken || !new.hasSameCredentials(as: old) {
+                if discardsToken || !new.hasSameCredentials(as: old) || new.confirmedFor != old.confirmedFor {
                     new.version = max(old.version + 1, now.milliseconds)
                     new.updatedAt = now
                     if discardsToken { new.validFrom = new.version }
@@ -183,6 +209,7 @@ extension Secret {
         self.init(
             id: id, credentialNames: stored.credentials.keys.sorted(), createdAt: stored.createdAt,
             updatedAt: stored.updatedAt)
+        confirmedFor = stored.confirmedFor
     }
 }
 

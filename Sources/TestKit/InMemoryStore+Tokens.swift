@@ -24,7 +24,7 @@ extension InMemoryStore: TokenStore {
                 refreshToken: secret.refreshToken.flatMap {
                     $0.descendsFrom == secret.refreshVersion ? $0.value : nil
                 },
-                refreshVersion: secret.refreshVersion)
+                refreshVersion: secret.refreshVersion, confirmedFor: secret.confirmedFor)
         }
     }
 

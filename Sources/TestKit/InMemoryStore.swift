@@ -24,6 +24,7 @@ package final class InMemoryStore: Sendable {
         var updatedAt: Timestamp
         var row: TokenRow
         var refreshToken: RotatedRefreshToken?
+        var confirmedFor: Destination?
     }
 
     struct Place {

@@ -23,7 +23,9 @@ package struct StoreConformance: Sendable, CustomStringConvertible {
         try body(store)
     }
 
-    package static let rules = reading + leases + commits + releases + marks + lifetime + realms + secrets
+    package static let rules =
+        reading + leases + commits + releases + marks + lifetime + realms + secrets
+        + destinations
 
     package struct Failure: Error, CustomStringConvertible {
         package let description: String

@@ -2,7 +2,7 @@ internal import HTTP
 
 /// What the server can be asked for.
 package enum Endpoint: Sendable, Hashable {
-    case listRealms, writeRealm, readRealm, deleteRealm
+    case listRealms, writeRealm, readRealm, deleteRealm, confirmRealm
     case listSecrets, writeSecret, readSecret, deleteSecret
     case placeToken
     case token, refreshToken
@@ -16,6 +16,7 @@ package enum Endpoint: Sendable, Hashable {
         .init(.post, "/api/realm", .writeRealm),
         .init(.get, "/api/realm/:id", .readRealm),
         .init(.delete, "/api/realm/:id", .deleteRealm),
+        .init(.post, "/api/realm/:id/confirm", .confirmRealm),
         .init(.get, "/api/secret", .listSecrets),
         .init(.post, "/api/secret", .writeSecret),
         .init(.get, "/api/secret/:realm/:key", .readSecret),

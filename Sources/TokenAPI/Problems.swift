@@ -20,6 +20,10 @@ extension Problem {
     static let realmHasSecrets = Problem(
         .conflict, type: "realm-has-secrets", title: "Realm has secrets",
         detail: "delete the secrets of this realm first, then the realm")
+    static let destinationChanged = Problem(
+        .conflict, type: "destination-changed", title: "Destination changed",
+        detail: "this is not where the realm's credentials go: read the realm and confirm what it says",
+        field: "destination")
     static let databaseUnavailable = Problem(
         .serviceUnavailable, type: "database-unavailable", title: "Database unavailable",
         detail: "the database cannot be reached; nothing was changed that is not stored whole", retryAfter: 1)
@@ -94,6 +98,9 @@ extension Problem {
             self.init(
                 .badGateway, type: "recipe-unusable", title: "Recipe cannot be used", detail: failure.detail,
                 provider: provider)
+        case .unconfirmed:
+            self.init(
+                .conflict, type: "confirmation-required", title: "Confirmation required", detail: failure.detail)
         case .unreachable:
             self.init(
                 .serviceUnavailable, type: "provider-unreachable", title: "Provider unreachable",

@@ -17,6 +17,7 @@ extension TokenService {
     func readRealm(_ id: String) throws(Problem) -> Response {
         guard let realm = try stored({ () throws(StoreError) in try realms.realm(id) }) else { throw unknownRealm(id) }
         var object = Object(realm)
+        for (name, value) in try confirmation(of: realm).members { object[name] = value }
         object["usage"] = .object(try usage(realm))
         return Response(.ok, json: .object(object), notes: [(name: "realm", value: id)])
     }
@@ -35,12 +36,13 @@ extension TokenService {
             request, members: ["id", "config", "logic_code", "comment", "policy", "notice_key", "discard_token"])
         let id = try arguments.requiredMember("id")
         try Name.check(id, length: Name.realmLength, field: "id")
-        let change = RealmChange(
+        var change = RealmChange(
             config: try config(arguments.member("config")), logicCode: try logicCode(arguments.member("logic_code")),
             comment: try arguments.textChange("comment", atMost: 5_000), policy: try policy(arguments.member("policy")),
             noticeKey: try noticeKey(arguments.member("notice_key")),
             discardsTokens: try arguments.flag("discard_token"))
         try checkNotices(id, change)
+        if change.changesRecipe { change.formerDestination = try destination(of: id) }
         let realm = try stored { () throws(StoreError) in try realms.write(id, change) }
         return Response(
             .ok, json: .object(Object(realm)),

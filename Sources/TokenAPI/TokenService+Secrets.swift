@@ -110,8 +110,9 @@ extension TokenService {
         try checkNames(of: id)
         let changes = try credentialChanges(arguments)
         let discardsToken = try arguments.flag("discard_token")
+        let destination = try destination(of: id.realm)
         let written = try stored { () throws(StoreError) in
-            try secrets.write(id, changes, discardsToken: discardsToken)
+            try secrets.write(id, changes, discardsToken: discardsToken, destination: destination)
         }
         guard let secret = written else { throw .unknownRealm }
         return Response(
@@ -199,6 +200,9 @@ extension TokenService {
             }
         }
         if !others.isEmpty { object["credentials"] = .object(others) }
+        if let destination = secret.confirmedFor, destination != .nowhere {
+            object["confirmed_for"] = .string(destination.text)
+        }
         object["created_at"] = .string(secret.createdAt.iso8601)
         object["updated_at"] = .string(secret.updatedAt.iso8601)
         return object

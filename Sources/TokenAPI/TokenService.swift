@@ -115,6 +115,7 @@ package final class TokenService: Handler {
         case .writeRealm: try writeRealm(request)
         case .readRealm: try readRealm(parameters["id"] ?? "")
         case .deleteRealm: try deleteRealm(parameters["id"] ?? "")
+        case .confirmRealm: try confirmRealm(request, parameters["id"] ?? "")
         case .listSecrets: try listSecrets(request)
         case .writeSecret: try writeSecret(request)
         case .readSecret: try readSecret(SecretID(parameters))

@@ -47,10 +47,14 @@ package struct RealmChange: Sendable {
     package var noticeKey: Change<Redacted<String>>
     /// No token that was minted before this write is served any more.
     package var discardsTokens: Bool
+    /// Where the realm's credentials go before this write; secrets that were entered before destinations were kept are confirmed
+    /// for it when `config` or `logicCode` changes.
+    package var formerDestination: Destination?
 
     package init(
         config: Change<String> = .keep, logicCode: Change<String> = .keep, comment: Change<String> = .keep,
-        policy: Change<String> = .keep, noticeKey: Change<Redacted<String>> = .keep, discardsTokens: Bool = false
+        policy: Change<String> = .keep, noticeKey: Change<Redacted<String>> = .keep, discardsTokens: Bool = false,
+        formerDestination: Destination? = nil
     ) {
         self.config = config
         self.logicCode = logicCode
@@ -58,6 +62,7 @@ package struct RealmChange: Sendable {
         self.policy = policy
         self.noticeKey = noticeKey
         self.discardsTokens = discardsTokens
+        self.formerDestination = formerDestination
     }
 }
 

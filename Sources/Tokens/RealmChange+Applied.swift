@@ -16,6 +16,12 @@ extension RealmChange {
 }
 
 extension RealmChange {
+    /// Whether it may change what is asked, and where.
+    package var changesRecipe: Bool {
+        if case .keep = config, case .keep = logicCode { return false }
+        return true
+    }
+
     /// Whether it does something whatever the realm says now: a key that is set may be another than the one stored.
     package var alwaysWrites: Bool {
         if discardsTokens { return true }

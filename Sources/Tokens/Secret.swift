@@ -39,6 +39,8 @@ package struct Secret: Sendable, Equatable {
     package var credentialNames: [String]
     package var createdAt: Timestamp
     package var updatedAt: Timestamp
+    /// What the credentials may be sent to; nil as in `Material`.
+    package var confirmedFor: Destination?
 
     package init(id: SecretID, credentialNames: [String], createdAt: Timestamp, updatedAt: Timestamp) {
         self.id = id
@@ -63,10 +65,13 @@ package struct Material: Sendable {
     package var refreshToken: Redacted<String>?
     /// The version at which the credential `refresh_token` was written last.
     package var refreshVersion: Int64
+    /// What the credentials were entered or confirmed for; nil where they were entered before this was kept, and the realm's URL
+    /// has not changed since.
+    package var confirmedFor: Destination?
 
     package init(
         id: SecretID, version: Version, config: String?, logicCode: String, credentials: [String: Redacted<String>],
-        refreshToken: Redacted<String>? = nil, refreshVersion: Int64 = 0
+        refreshToken: Redacted<String>? = nil, refreshVersion: Int64 = 0, confirmedFor: Destination? = nil
     ) {
         self.id = id
         self.version = version
@@ -75,5 +80,18 @@ package struct Material: Sendable {
         self.credentials = credentials
         self.refreshToken = refreshToken
         self.refreshVersion = refreshVersion
+        self.confirmedFor = confirmedFor
+    }
+}
+
+extension [String: Change<Redacted<String>>] {
+    /// Whether each of these credentials is entered again or taken away: nothing stays that was entered before.
+    package func replacesAll(_ names: some Sequence<String>) -> Bool {
+        names.allSatisfy { name in
+            switch self[name] {
+            case .set, .clear: true
+            case .keep, nil: false
+            }
+        }
     }
 }

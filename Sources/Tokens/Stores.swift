@@ -218,6 +218,11 @@ package protocol RealmStore: AnyObject {
     /// Creates or updates; answers what is stored. A change of `config` or `logicCode` makes a new version.
     func write(_ id: String, _ change: RealmChange) throws(StoreError) -> Realm
     func deleteRealm(_ id: String) throws(StoreError) -> RealmDeletion
+    /// How many of the realm's secrets are confirmed for another destination.
+    func unconfirmedSecrets(of id: String, _ destination: Destination) throws(StoreError) -> Int
+    /// Confirms every secret of the realm for the destination; answers how many were not, and makes a new version of the
+    /// recipe if any was, so that nobody waits out the pause of a call that was refused.
+    func confirmSecrets(of id: String, _ destination: Destination) throws(StoreError) -> Int
     /// What the realm's secrets asked of the provider on its present day.
     func usage(of id: String, _ policy: Policy) throws(StoreError) -> RealmUsage
 }
@@ -250,8 +255,11 @@ package protocol SecretStore: AnyObject {
     func secret(_ id: SecretID) throws(StoreError) -> Secret?
     /// Creates or updates; nil when the realm is unknown. What is not named stays, `.clear` removes a credential.
     /// A change of any credential makes a new version; `discardsToken` makes one too, and ends what was minted for those before.
+    ///
+    /// Where every stored credential is entered again, or the secret is new, it is confirmed for `destination`; a write of some of
+    /// them confirms nothing.
     func write(
-        _ id: SecretID, _ changes: [String: Change<Redacted<String>>], discardsToken: Bool
+        _ id: SecretID, _ changes: [String: Change<Redacted<String>>], discardsToken: Bool, destination: Destination?
     ) throws(StoreError) -> Secret?
     /// Stores a token that an administrator brings; nil where the secret is unknown.
     func placeToken(_ id: SecretID, _ token: PlacedToken) throws(StoreError) -> TokenPlacement?
@@ -292,8 +300,8 @@ package protocol StoreProbe: AnyObject {
 
 extension SecretStore {
     package func write(
-        _ id: SecretID, _ changes: [String: Change<Redacted<String>>]
+        _ id: SecretID, _ changes: [String: Change<Redacted<String>>], discardsToken: Bool = false
     ) throws(StoreError) -> Secret? {
-        try write(id, changes, discardsToken: false)
+        try write(id, changes, discardsToken: discardsToken, destination: nil)
     }
 }

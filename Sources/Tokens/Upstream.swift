@@ -10,6 +10,8 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
         case unreachable
         /// The recipe or the credentials cannot make a request: 502.
         case unusable
+        /// The credentials were entered for another destination: 409 until an administrator confirms.
+        case unconfirmed
     }
 
     package var kind: Kind

@@ -116,7 +116,7 @@ import Tokens
 
     @Test func `a run that is killed after any statement is finished by the next`() throws {
         let whole = try PredecessorDatabase()
-        #expect(try whole.migrate() == [1, 2, 3, 4])
+        #expect(try whole.migrate() == Schema.migrations(for: .mysql).map(\.number))
         let expected = try whole.content()
         let schema = try whole.database.schema()
         var count = 0

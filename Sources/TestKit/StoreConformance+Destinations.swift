@@ -1,0 +1,84 @@
+internal import Log
+internal import Tokens
+
+extension StoreConformance {
+    private static let first = Destination("https://a.example")
+    private static let second = Destination("https://b.example:8443")
+
+    private static func moved(_ former: Destination?) -> RealmChange {
+        RealmChange(config: .set("{\"url\": \"https://b.example:8443\"}"), formerDestination: former)
+    }
+
+    static let destinations: [StoreConformance] = [
+        StoreConformance(
+            "a new secret is confirmed for the destination it is entered for, and a write of all for a new one"
+        ) {
+            store in
+            _ = try store.write("wx", RealmChange())
+            let id = SecretID(realm: "wx", key: "a")
+            let credentials: [String: Change<Redacted<String>>] = [
+                "key_1": .set(Redacted("1")), "key_2": .set(Redacted("2")),
+            ]
+            let new = try store.write(id, credentials, discardsToken: false, destination: first)
+            try expectEqual(try require(new).confirmedFor, first)
+            try expectEqual(try require(try store.material(id)).confirmedFor, first)
+            let some = try store.write(id, ["key_1": .set(Redacted("3"))], discardsToken: false, destination: second)
+            try expectEqual(try require(some).confirmedFor, first)
+            let again = try store.write(
+                id, ["key_1": .set(Redacted("3")), "key_2": .clear], discardsToken: true, destination: second)
+            try expectEqual(try require(again).confirmedFor, second)
+            try expectEqual(try require(try store.secret(id)).confirmedFor, second)
+            try expectEqual(try require(try store.material(id)).confirmedFor, second)
+        },
+        StoreConformance("the same credentials entered for another destination make a new version") { store in
+            let fixture = try StoreFixture(store)
+            let version = try fixture.snapshot().version
+            let change = ["key_1": Change.set(Redacted("one"))]
+            _ = try store.write(fixture.id, change, discardsToken: false, destination: first)
+            let next = try fixture.snapshot().version
+            try expect(next.secret > version.secret, "\(next) after \(version)")
+            _ = try store.write(fixture.id, change, discardsToken: false, destination: first)
+            try expectEqual(try fixture.snapshot().version, next)
+        },
+        StoreConformance(
+            "what was entered before destinations were kept is confirmed for the one before the first change"
+        ) {
+            store in
+            let fixture = try StoreFixture(store)
+            try expectEqual(try require(try store.material(fixture.id)).confirmedFor, nil)
+            try expectEqual(try store.unconfirmedSecrets(of: "wx", second), 0)
+            // The same recipe, or none at all, changes nothing.
+            _ = try store.write("wx", RealmChange(comment: .set("c"), formerDestination: first))
+            try expectEqual(try require(try store.material(fixture.id)).confirmedFor, nil)
+            _ = try store.write("wx", moved(first))
+            try expectEqual(try require(try store.material(fixture.id)).confirmedFor, first)
+            // And for no later one.
+            _ = try store.write("wx", RealmChange(config: .clear, formerDestination: second))
+            try expectEqual(try require(try store.material(fixture.id)).confirmedFor, first)
+        },
+        StoreConformance(
+            "a confirmation holds for every secret of the realm, and makes a new version where there was any"
+        ) {
+            store in
+            let fixture = try StoreFixture(store)
+            let other = try StoreFixture(store, key: "other")
+            _ = try store.write("elsewhere", RealmChange())
+            let stranger = SecretID(realm: "elsewhere", key: "app")
+            _ = try store.write(stranger, [:], discardsToken: false, destination: first)
+            _ = try store.write("wx", moved(first))
+            let version = try fixture.snapshot().version
+            try expectEqual(try store.unconfirmedSecrets(of: "wx", second), 2)
+            try expectEqual(try store.confirmSecrets(of: "wx", second), 2)
+            try expectEqual(try store.unconfirmedSecrets(of: "wx", second), 0)
+            for id in [fixture.id, other.id] {
+                try expectEqual(try require(try store.material(id)).confirmedFor, second)
+            }
+            try expectEqual(try require(try store.material(stranger)).confirmedFor, first)
+            let next = try fixture.snapshot().version
+            try expect(next.realm > version.realm && next.secret == version.secret, "\(next) after \(version)")
+            try expectEqual(try store.confirmSecrets(of: "wx", second), 0)
+            try expectEqual(try fixture.snapshot().version, next)
+            try expectEqual(try store.confirmSecrets(of: "nobody", second), 0)
+        },
+    ]
+}
