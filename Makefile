@@ -41,7 +41,7 @@ build/bin/.built: $(sources)
 export PORT ?= 8080
 
 run: build/bin/.built
-	@exec build/bin/event-server run --programs build/bin --bootstrap ./bootstrap --data build/run
+	@exec build/bin/event-server run --programs build/bin --bootstrap ./bootstrap --data build/run --template $(if $(filter fc,$(PLATFORM)),s.yaml,template.yml)
 
 ## Testing.
 

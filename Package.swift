@@ -44,6 +44,7 @@ let package = Package(
         shim("COpenSSL"),
         shim("CCoroutine"),
         shim("CSQLite", linker: [.unsafeFlags(["-Xlinker", "-l:libsqlite3.a"])]),
+        shim("CYAML", linker: [.unsafeFlags(["-Xlinker", "-l:libyaml.a"])]),
 
         // The ground: no I/O, no domain.
         module("Clocks"),
@@ -60,6 +61,7 @@ let package = Package(
         module("MariaDB", ["SQL", "Clocks", "CMariaDB"]),
         module("SQLite", ["SQL", "CSQLite"]),
         module("DatabaseDrivers", ["SQL", "MariaDB", "SQLite"]),
+        module("YAML", ["CYAML"]),
 
         // The domain, and what serves it.
         module("Tokens", ["Clocks", "JSON", "Locks", "Log"]),
@@ -73,7 +75,8 @@ let package = Package(
         module("TriggerEvents", ["HTTP", "JSON"]),
         module(
             "FunctionRuntime", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "TriggerEvents", "Log", "CSystem"]),
-        module("EventServer", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "Log", "CSystem"]),
+        module("Schedules", ["Clocks", "YAML", "CSystem"]),
+        module("EventServer", ["Schedules", "Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "Log", "CSystem"]),
         module("FakeProvider", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks"]),
         module("TestKit", ["Tokens", "Clocks", "HTTP", "JSON", "Log"]),
         module("Simulation", ["Tokens", "TestKit", "FakeProvider", "Clocks", "JSON", "Log", "CCoroutine"]),
@@ -88,7 +91,9 @@ let package = Package(
         program(
             "token-server-cache", ["TokenCache", "FunctionRuntime", "Curl", "HTTP", "Clocks", "Log"]),
         program("token-server-admin", ["Storage", "DatabaseDrivers", "SQL", "CSystem"]),
-        program("event-server", ["EventServer", "Curl", "HTTPServer", "HTTP", "JSON", "Clocks", "Log", "CSystem"]),
+        program(
+            "event-server",
+            ["EventServer", "Schedules", "Curl", "HTTPServer", "HTTP", "JSON", "Clocks", "Log", "CSystem"]),
         program("fake-provider", ["FakeProvider", "HTTPServer", "HTTP", "Clocks", "Log", "CSystem"]),
 
         program("simulate", ["Simulation", "TestKit"]),
@@ -106,7 +111,7 @@ let package = Package(
                 "Clocks", "Locks", "Log", "JSON", "HTTP", "SQL", "Crypto", "Tokens", "Recipes", "TokenAPI",
                 "TokenCache",
                 "TriggerEvents",
-                "FunctionRuntime", "FakeProvider", "EventServer", "TestKit",
+                "FunctionRuntime", "FakeProvider", "EventServer", "Schedules", "YAML", "TestKit",
             ]),
         tests(
             "IntegrationTests",

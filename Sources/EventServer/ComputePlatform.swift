@@ -4,6 +4,7 @@ package import HTTP
 package import HTTPServer
 internal import JSON
 internal import Locks
+internal import Schedules
 
 /// Alibaba's Function Compute on this machine: requests pass through to functions that serve HTTP themselves, many at once on one instance.
 ///
@@ -22,6 +23,7 @@ package final class ComputePlatform: Sendable {
     private let clock: any Clock
     private let state = Lock(State())
     private let relays: Relays
+    private let timers: TimerRunner
 
     /// - Parameter makeClient: makes the client of one relaying thread.
     package init(
@@ -32,7 +34,9 @@ package final class ComputePlatform: Sendable {
         self.instanceConcurrency = instanceConcurrency
         self.clock = clock
         relays = Relays(makeClient: makeClient)
+        timers = TimerRunner(settings.timers, clock: clock)
         BackgroundThread.start { self.endIdleOnes() }
+        timers.start { [weak self] timer, due in self?.run(timer, due: due) }
     }
 
     package func handle(_ exchange: Exchange) {
@@ -42,21 +46,35 @@ package final class ComputePlatform: Sendable {
             response.fields[.contentType] = "application/json"
             return exchange.respond(response)
         }
-        if request.path == "/_event-server/fire" { return fire(exchange) }
+        if request.path == FireRoute.path { return fire(exchange) }
         if let refusal = ComputeLimits.refusal(of: request) { return exchange.respond(refusal) }
-        relay(exchange, ComputeRequest(request, settings, control: "/http-invoke"))
+        relay(ComputeRequest(request, settings, control: "/http-invoke")) { exchange.respond($0) }
     }
 
-    /// The timer, now: as the platform sends it.
+    // MARK: Timers
+
+    /// A timer, now, and what the function says to it.
     private func fire(_ exchange: Exchange) {
-        let payload =
-            exchange.request.body.isEmpty
-            ? #"{"job":"refresh"}"# : String(decoding: exchange.request.body, as: UTF8.self)
-        let event: JSON.Value = [
-            "triggerTime": .string(clock.now().wall.iso8601), "triggerName": "refresh", "payload": .string(payload),
-        ]
-        let request = Request(.post, path: "/invoke", body: event.encoded)
-        relay(exchange, ComputeRequest(request, settings, control: "/invoke"))
+        switch FireRoute.timer(exchange.request, of: settings, sender: .functionCompute) {
+        case .refused(let response): exchange.respond(response)
+        case .timer(let timer):
+            relay(invocation(of: timer, due: clock.now().wall)) { exchange.respond($0) }
+        }
+    }
+
+    /// The trigger calls asynchronously: what the function answers goes nowhere.
+    private func run(_ timer: TimerTrigger, due: Timestamp) {
+        let request = invocation(of: timer, due: due)
+        settings.output("timer \(timer.name): RequestId: \(request.id)")
+        relay(request) { _ in }
+    }
+
+    private func invocation(of timer: TimerTrigger, due: Timestamp) -> ComputeRequest {
+        var fields = Fields()
+        fields[.contentType] = "application/octet-stream"
+        let event = TimerEvent.bytes(for: timer, due: due, id: "")
+        return ComputeRequest(
+            Request(.post, path: "/invoke", fields: fields, body: event), settings, control: "/invoke")
     }
 
     // MARK: Requests
@@ -64,12 +82,14 @@ package final class ComputePlatform: Sendable {
     /// How often a request of which nothing was sent is handed to another instance.
     private static let mostAttempts = 3
 
-    private func relay(_ exchange: Exchange, _ request: ComputeRequest, attempt: Int = 1) {
+    /// Passes a request on; `respond` is called once, from any thread.
+    private func relay(
+        _ request: ComputeRequest, attempt: Int = 1, respond: @escaping @Sendable (Response) -> Void
+    ) {
         guard let instance = instance() else {
-            return exchange.respond(
-                ComputeLimits.problem(.tooManyRequests, "ResourceThrottled", "every instance is busy"))
+            return respond(ComputeLimits.problem(.tooManyRequests, "ResourceThrottled", "every instance is busy"))
         }
-        relays.run { client in self.relay(exchange, request, to: instance, attempt, by: client) }
+        relays.run { client in self.relay(request, to: instance, attempt, by: client, respond: respond) }
     }
 
     /// An instance with a free place, or one that is started for it; nil where there is none to be had.
@@ -110,8 +130,8 @@ package final class ComputePlatform: Sendable {
     }
 
     private func relay(
-        _ exchange: Exchange, _ request: ComputeRequest, to instance: ComputeInstance, _ attempt: Int,
-        by client: any HTTP.Client
+        _ request: ComputeRequest, to instance: ComputeInstance, _ attempt: Int, by client: any HTTP.Client,
+        respond: @escaping @Sendable (Response) -> Void
     ) {
         let start = clock.now()
         if attempt == 1 { settings.output("FC Invoke Start RequestId: \(request.id)") }
@@ -131,7 +151,7 @@ package final class ComputePlatform: Sendable {
                 instance.leave()
                 if case .notSent = error, attempt < ComputePlatform.mostAttempts {
                     release(instance, at: clock.now())
-                    return relay(exchange, request, attempt: attempt + 1)
+                    return relay(request, attempt: attempt + 1, respond: respond)
                 }
                 let isLate = begun.elapsed(to: clock.now()) >= settings.timeout
                 status = isLate ? "timeout" : "crash"
@@ -148,7 +168,7 @@ package final class ComputePlatform: Sendable {
         }
         response.fields[ComputeLimits.requestIDField] = request.id
         let end = clock.now()
-        exchange.respond(response)
+        respond(response)
         settings.output("FC Invoke End RequestId: \(request.id)\(status == "ok" ? "" : ", Error: \(status)")")
         release(instance, at: end)
         let peak = instance.peakKilobytes
@@ -211,6 +231,7 @@ package final class ComputePlatform: Sendable {
 
     /// Ends every instance; returns when their processes are gone, which have two seconds to end well.
     package func stop() {
+        timers.stop()
         let instances = state.withLock { state in
             state.isStopping = true
             return state.instances

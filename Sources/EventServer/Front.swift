@@ -2,6 +2,7 @@ package import Clocks
 internal import HTTP
 package import HTTPServer
 internal import JSON
+internal import Schedules
 internal import Synchronization
 
 /// The HTTP front of the local platform: what API Gateway, a function URL or a load balancer is in the cloud.
@@ -24,6 +25,8 @@ package struct Front: Sendable {
             var response = Response(.ok, body: platform.accountText())
             response.fields[.contentType] = "application/json"
             exchange.respond(response)
+        } else if request.path == FireRoute.path {
+            fire(exchange)
         } else if let name = invokedFunction(request.path) {
             invoke(name, exchange)
         } else {
@@ -125,6 +128,18 @@ package struct Front: Sendable {
         if isAsynchronous { exchange.respond(Response(.accepted)) }
         platform.invoke(event, id: id) { result in
             if !isAsynchronous { exchange.respond(rawResponse(to: result)) }
+        }
+    }
+
+    /// A timer, now, and what the function says to it.
+    private func fire(_ exchange: Exchange) {
+        switch FireRoute.timer(exchange.request, of: platform.settings, sender: .scheduler) {
+        case .refused(let response): exchange.respond(response)
+        case .timer(let timer):
+            let id = RequestID.next()
+            platform.invoke(TimerEvent.bytes(for: timer, due: clock.now().wall, id: id), id: id) { result in
+                exchange.respond(rawResponse(to: result))
+            }
         }
     }
 

@@ -4,6 +4,7 @@ internal import HTTP
 internal import HTTPServer
 internal import JSON
 internal import Locks
+internal import Schedules
 internal import Synchronization
 
 /// The local platform: starts instances on demand, hands them one event at a time, and ends what is late, broken or idle.
@@ -13,6 +14,7 @@ package final class Platform: Sendable {
     private let state = Lock(State())
     private let supervisorIsDone = Atomic<Bool>(false)
     private let wake = Wake()
+    private let timers: TimerRunner
 
     private struct State: Sendable {
         var instances: [Instance] = []
@@ -40,8 +42,10 @@ package final class Platform: Sendable {
     package init(settings: PlatformSettings, clock: any Clock = SystemClock()) {
         self.settings = settings
         self.clock = clock
+        timers = TimerRunner(settings.timers, clock: clock)
         // Processes die with the thread that started them, so one thread that lives as long as the platform starts them all.
         BackgroundThread.start { self.supervise() }
+        timers.start { [weak self] timer, due in self?.run(timer, due: due) }
     }
 
     // MARK: Events in
@@ -69,6 +73,13 @@ package final class Platform: Sendable {
             return [{ self.wake.signal() }]
         }
         after.forEach { $0() }
+    }
+
+    /// The schedule calls asynchronously: what the function answers goes nowhere.
+    private func run(_ timer: TimerTrigger, due: Timestamp) {
+        let id = RequestID.next()
+        settings.output("timer \(timer.name): RequestId: \(id)")
+        invoke(TimerEvent.bytes(for: timer, due: due, id: id), id: id) { _ in }
     }
 
     private func start(_ invocation: Invocation, on instance: Instance) -> Afterwards {
@@ -285,6 +296,7 @@ package final class Platform: Sendable {
 
     /// Takes no more events, ends every process and returns when all are gone.
     package func stop() {
+        timers.stop()
         let after = state.withLock { state -> Afterwards in
             state.isStopping = true
             state.toStart = 0

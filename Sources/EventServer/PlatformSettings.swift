@@ -1,3 +1,5 @@
+package import Schedules
+
 /// How the local platform behaves.
 package struct PlatformSettings: Sendable {
     package var functionName: String
@@ -21,6 +23,8 @@ package struct PlatformSettings: Sendable {
     package var idleLimit = Duration.seconds(300)
     /// The function's own variables.
     package var environment: [(name: String, value: String)] = []
+    /// What the template has the platform call, and when.
+    package var timers: [TimerTrigger] = []
     /// Takes every line of the platform and of the functions.
     package var output: @Sendable (String) -> Void
 

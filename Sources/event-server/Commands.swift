@@ -18,6 +18,7 @@ enum Commands {
           --throttle            answer 429 when every instance is busy, instead of queueing
           --idle-seconds N      end an instance that had nothing to do for so long; default 300
           --env NAME=VALUE      a variable of the function; may be repeated
+          --template FILE       run the function's timers of this template (template.yml, or s.yaml on fc)
 
         run: the whole local platform: token-server, its embedded store, a fake provider
           --programs DIR        where the executables lie; default build/bin

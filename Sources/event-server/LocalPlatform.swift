@@ -2,6 +2,7 @@ internal import CSystem
 internal import EventServer
 internal import Glibc
 internal import HTTPServer
+internal import Schedules
 
 /// `event-server run`: everything a newcomer needs on one machine, which `make run` starts.
 enum LocalPlatform {
@@ -26,6 +27,8 @@ enum LocalPlatform {
         var settings = try Serve.settings(options, function: "token-server", bootstrap: bootstrap)
         let programs = Serve.absolute(options.text("programs") ?? "build/bin")
         let data = Serve.absolute(options.text("data") ?? "build/run")
+        let isCompute = (options.text("platform") ?? Environment["PLATFORM"]) == "fc"
+        settings.timers = try Timers.read(options, format: isCompute ? .serverlessDevs : .sam)
         let instanceConcurrency = try options.number("instance-concurrency", in: 1...200) ?? 200
         do throws(Failure) {
             let cloud = try cloud(options.text("platform") ?? Environment["PLATFORM"] ?? "lambda", instanceConcurrency)
@@ -74,6 +77,8 @@ enum LocalPlatform {
             settings.environment, programs: programs, data: data, provider: provider.address)
         try migrate(programs + "/token-server-admin", settings.environment)
 
+        let timers = settings.timers
+        settings.timers = timers.filter { $0.handler == settings.functionName }
         let function: LocalFunction
         do throws(ServerError) {
             function = try LocalFunction(settings, on: cloud, port: port)
@@ -83,7 +88,7 @@ enum LocalPlatform {
         }
         defer { function.stop() }
         let url = "http://127.0.0.1:\(function.port)"
-        let cache = try startCache(settings, on: cloud, port: port, server: url)
+        let cache = try startCache(settings, timers, on: cloud, port: port, server: url)
         defer { cache.stop() }
         try waitUntilReady(function.port, "/readyz", provider: provider.address)
         // What it passes on shows that both answer.
@@ -96,16 +101,18 @@ enum LocalPlatform {
         {
             Terminal.complain("ADMIN_KEY_SHA256 is missing: with AUTH=keys nobody can do anything yet")
         }
+        Timers.announce(timers)
         Terminal.print("ready: \(url)")
         _ = csystem_wait_for_termination()
     }
 
     /// The companion function, at the next port; it knows the server and neither the database nor any secret.
     private static func startCache(
-        _ settings: PlatformSettings, on cloud: LocalFunction.Cloud, port: Int, server: String
+        _ settings: PlatformSettings, _ timers: [TimerTrigger], on cloud: LocalFunction.Cloud, port: Int, server: String
     ) throws(Failure) -> LocalFunction {
         var cache = settings
         cache.functionName = "token-server-cache"
+        cache.timers = timers.filter { $0.handler == cache.functionName }
         // It waits for the server, which waits for as long as it may.
         cache.timeout += .seconds(2)
         let known = ["AUTH", "LOG_LEVEL", "TOKEN_SERVER_PROGRAMS"]

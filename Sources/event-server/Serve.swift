@@ -1,6 +1,7 @@
 internal import CSystem
 internal import EventServer
 internal import HTTPServer
+internal import Schedules
 
 /// `event-server serve`: the platform for one function.
 enum Serve {
@@ -8,16 +9,19 @@ enum Serve {
         "bootstrap": .value, "port": .value, "shape": .value, "concurrency": .value, "timeout-ms": .value,
         "memory": .value,
         "queue": .value, "throttle": .flag, "idle-seconds": .value, "env": .list,
+        "template": .value,
     ]
     static let options = platformOptions.merging(["function": .value]) { first, _ in first }
 
     static func run(_ options: Options) throws(UsageError) -> Int32 {
         guard let function = options.text("function") else { throw UsageError("--function is missing") }
         guard let bootstrap = options.text("bootstrap") else { throw UsageError("--bootstrap is missing") }
-        let settings = try settings(options, function: function, bootstrap: bootstrap)
+        var settings = try settings(options, function: function, bootstrap: bootstrap)
+        settings.timers = try Timers.read(options, format: .sam).filter { $0.handler == function }
         let platform = Platform(settings: settings)
         do throws(ServerError) {
             let server = try listen(platform, port: try? options.number("port", in: 0...65_535))
+            Timers.announce(settings.timers)
             Terminal.print("\(function) http://127.0.0.1:\(server.port)")
             _ = csystem_wait_for_termination()
             stop(platform, server)
