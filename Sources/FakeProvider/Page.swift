@@ -9,6 +9,7 @@ extension Provider {
             [
                 "endpoint": .string(key.endpoint.rawValue), "app": .string(key.application),
                 "calls": Value(Int64(count.calls)), "minted": Value(Int64(count.minted)),
+                "dead": Value(Int64(count.dead)),
             ]
         }
         let alive = aliveTokens(now: now).map { token, entry -> Value in
@@ -16,6 +17,12 @@ extension Provider {
                 "endpoint": .string(entry.endpoint.rawValue), "app": .string(entry.application),
                 "token": .string(token),
                 "minted_at": Value(entry.mintedAt.milliseconds), "dies_at": Value(entry.diesAt.milliseconds),
+            ]
+        }
+        let deadUses = counters.deadUses.map { use -> Value in
+            [
+                "app": .string(use.application), "used_at": Value(use.usedAt.milliseconds),
+                "died_at": Value(use.diedAt.milliseconds),
             ]
         }
         let due = faults.entries.map { entry -> Value in
@@ -27,7 +34,8 @@ extension Provider {
         return [
             "now": Value(now.milliseconds), "calls": Value(Int64(counters.counts.values.reduce(0) { $0 + $1.calls })),
             "minted": Value(Int64(counters.counts.values.reduce(0) { $0 + $1.minted })), "by_app": .array(rows),
-            "alive": .array(alive), "faults_due": .array(due), "faults_served": .array(servedFaults),
+            "alive": .array(alive), "dead_uses": .array(deadUses), "faults_due": .array(due),
+            "faults_served": .array(servedFaults),
         ]
     }
 

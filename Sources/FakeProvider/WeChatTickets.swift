@@ -9,6 +9,9 @@ extension Provider {
         guard let token = call["access_token"] else { return failure(41_001, "access_token missing") }
         guard let entry = ledger.alive(token, now: now), entry.endpoint == .token || entry.endpoint == .stableToken
         else {
+            if let dead = ledger.entries[token], dead.diesAt <= now {
+                counters.used(call.endpoint, dead: dead, at: now)
+            }
             return failure(40_001, "invalid credential, access_token is invalid or not latest")
         }
         guard let kind = call["type"], kind == "jsapi" || kind == "wx_card" else {

@@ -11,31 +11,43 @@ struct ServingFunction {
 
     var url: String { "http://127.0.0.1:\(port)" }
 
-    /// Runs the function on any free port with `AUTH=none`, unless `environment` says otherwise, and ends it by SIGTERM.
+    /// Starts the function on any free port with `AUTH=none`, unless `environment` says otherwise, and waits until it serves.
     ///
-    /// - Parameter environment: an empty value takes a variable away.
-    static func run(
-        _ program: String, _ environment: [String: String], _ body: (ServingFunction) throws -> Void
-    ) throws {
-        let folder = try ScratchFolder.make()
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+    /// - Parameters:
+    ///   - environment: an empty value takes a variable away.
+    ///   - folder: takes what it prints.
+    static func start(_ program: String, _ environment: [String: String], folder: String) throws -> ServingFunction {
         var settings = ["FC_FUNCTION_NAME": program, "FC_CUSTOM_LISTEN_PORT": "0", "AUTH": "none"]
         settings.merge(environment) { _, new in new }
         let process = try ProcessSession(
             LocalPlatform.products.appending(path: program).path(), [],
-            environment: settings.filter { !$0.value.isEmpty }, output: folder + "/output")
-        defer {
-            let end = process.stop()
-            #expect(end.status == 0, "\(process.output)")
-            #expect(end.survivors.isEmpty)
-        }
+            environment: settings.filter { !$0.value.isEmpty }, output: folder + "/\(UUID().uuidString)")
         var port: UInt16?
         for _ in 0..<1_000 where port == nil && process.isRunning {
             let line = lines(of: process).first { $0["event"] == "serving" }
             port = line?["port"]?.number?.integer.flatMap { UInt16(exactly: $0) }
             usleep(10_000)
         }
-        try body(ServingFunction(port: try #require(port, "\(process.output)"), process: process))
+        guard let port else {
+            _ = process.stop()
+            throw LocalPlatform.Failure(description: process.output)
+        }
+        return ServingFunction(port: port, process: process)
+    }
+
+    /// Starts the function, calls `body`, and ends it by SIGTERM.
+    static func run(
+        _ program: String, _ environment: [String: String], _ body: (ServingFunction) throws -> Void
+    ) throws {
+        let folder = try ScratchFolder.make()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let function = try start(program, environment, folder: folder)
+        defer {
+            let end = function.process.stop()
+            #expect(end.status == 0, "\(function.process.output)")
+            #expect(end.survivors.isEmpty)
+        }
+        try body(function)
     }
 
     /// `token-server` with a realm `wx` at a fake provider, and its secrets `app` and `other`.

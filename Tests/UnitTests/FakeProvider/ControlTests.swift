@@ -15,13 +15,37 @@ import Testing
         #expect(counters["minted"] == 2)
         #expect(
             counters["by_app"] == [
-                ["endpoint": "/cgi-bin/ticket/getticket", "app": "wx1", "calls": 1, "minted": 1],
-                ["endpoint": "/cgi-bin/token", "app": "bad", "calls": 1, "minted": 0],
-                ["endpoint": "/cgi-bin/token", "app": "wx1", "calls": 1, "minted": 1],
+                ["endpoint": "/cgi-bin/ticket/getticket", "app": "wx1", "calls": 1, "minted": 1, "dead": 0],
+                ["endpoint": "/cgi-bin/token", "app": "bad", "calls": 1, "minted": 0, "dead": 0],
+                ["endpoint": "/cgi-bin/token", "app": "wx1", "calls": 1, "minted": 1, "dead": 0],
             ])
         #expect(counters["alive"]?.array?.count == 2)
         bench.wait(.seconds(7_200))
         #expect(try bench.call(.get, "/_fake-provider/counters")["alive"] == [])
+    }
+
+    @Test func `uses of a dead token are counted and told, those of an unknown one are not`() throws {
+        var bench = ProviderBench()
+        let token = try bench.classic("wx1").accessToken
+        let died = bench.now + .seconds(7_200)
+        func use(_ token: String, _ bench: inout ProviderBench) throws {
+            _ = try bench.call(.get, "/cgi-bin/ticket/getticket", query: "access_token=\(token)&type=jsapi")
+        }
+        try use(token, &bench)
+        bench.wait(.seconds(7_199))
+        try use(token, &bench)
+        #expect(try bench.call(.get, "/_fake-provider/counters")["dead_uses"] == [])
+        bench.wait(.seconds(2))
+        try use(token, &bench)
+        try use("unknown", &bench)
+        let counters = try bench.call(.get, "/_fake-provider/counters")
+        #expect(
+            counters["dead_uses"] == [
+                ["app": "wx1", "used_at": Value(bench.now.milliseconds), "died_at": Value(died.milliseconds)]
+            ])
+        let row = counters["by_app"]?.array?.first { $0["app"] == "wx1" }
+        #expect(row?["calls"] == 3)
+        #expect(row?["dead"] == 1)
     }
 
     @Test func `the clock advances on request`() throws {
