@@ -101,6 +101,15 @@ struct ServingFunction {
     var threads: Int { count("task") }
     var descriptors: Int { count("fd") }
 
+    /// What the process has written to of its own, in KiB: `RssAnon` of proc(5).
+    var ownMemory: Int {
+        get throws {
+            let status = try String(contentsOfFile: "/proc/\(process.pid)/status", encoding: .utf8)
+            let line = status.split(separator: "\n").first { $0.hasPrefix("RssAnon:") }
+            return try #require(line?.split(separator: " ").dropLast().last.flatMap { Int($0) }, "\(status)")
+        }
+    }
+
     private func count(_ folder: String) -> Int {
         (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(process.pid)/\(folder)"))?.count ?? 0
     }

@@ -1,0 +1,44 @@
+import Foundation
+import JSON
+import Locks
+import MariaDB
+import SQL
+import Storage
+import Testing
+
+/// What the functions cost in memory: the smallest instance of either cloud has 128 MB.
+@Suite struct FootprintTests {
+    @Test func `with a thousand tokens the cache stays under 8 MiB of its own, the server under 12`() throws {
+        let mariaDB = try MariaDBServer.shared()
+        let database = try mariaDB.freshDatabase()
+        let connection = try mariaDB.connection(to: database)
+        try MigrationRunner(connection).run(Schema.migrations(for: connection.dialect))
+        connection.close()
+        try ServingFunction.withServer(database: database) { server, _ in
+            try ServingFunction.run("token-server-cache", ["TOKEN_SERVER_URL": server.url]) { cache in
+                let sources = Lock<[String: Int]>([:])
+                // Every worker of both has had work, and with it its connections.
+                concurrently(20) { caller in
+                    for number in 0..<50 {
+                        let key = "k\(caller)-\(number)"
+                        let secret = #"{"realm": "wx", "key": "\#(key)", "key_1": "\#(key)"}"#
+                        _ = try? cache.send("POST", "/api/secret", json: secret)
+                    }
+                }
+                for _ in 0..<2 {
+                    concurrently(20) { caller in
+                        for number in 0..<50 {
+                            let path = "/api/token?realm=wx&key=k\(caller)-\(number)"
+                            let source = try? cache.send("GET", path).json()["source"]?.string
+                            sources.withLock { $0[source ?? "none", default: 0] += 1 }
+                        }
+                    }
+                }
+                #expect(sources.withLock { $0 } == ["upstream": 1_000, "memory": 1_000])
+                print("RssAnon: cache \(try cache.ownMemory) KiB, server \(try server.ownMemory) KiB")
+                #expect(try cache.ownMemory < 8 << 10)
+                #expect(try server.ownMemory < 12 << 10)
+            }
+        }
+    }
+}
