@@ -4,7 +4,7 @@
 # make test     every test: pure, simulated, on real MariaDB and SQLite, end to end
 # make simulate SEEDS=100000   so many histories of the refresh protocol; FROM is the first seed
 # make check    formatting, imports, all tests plainly and under the thread sanitizer, linkage, templates, scripts
-# make bench    what it costs: prints tables, writes them to build/bench
+# make bench    what it costs, and what it takes beside nginx and the bare database client: prints tables, writes them to build/bench
 # make soak     the long versions of the tests that have one
 # make clean    removes what was built, and build/run with it
 #
@@ -72,9 +72,8 @@ build/bin/simulate: $(sources)
 	@install $(release)/release/simulate $@
 
 bench: build/bin/cost-benchmark build/bin/.built
-	@.ci/install test
-	@build/bin/cost-benchmark refresh
-	@build/bin/cost-benchmark calls
+	@.ci/install test bench
+	@for measure in refresh calls memory-hits database-hits hung-provider; do build/bin/cost-benchmark $$measure; done
 
 build/bin/cost-benchmark: $(sources)
 	@.ci/install build

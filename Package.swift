@@ -79,6 +79,7 @@ let package = Package(
         module("EventServer", ["Schedules", "Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "Log", "CSystem"]),
         module("FakeProvider", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks"]),
         module("TestKit", ["Tokens", "Clocks", "HTTP", "JSON", "Log"]),
+        module("Costs", ["JSON"], embedding: ["Prices"]),
         module("Simulation", ["Tokens", "TestKit", "FakeProvider", "Clocks", "JSON", "Log", "CCoroutine"]),
 
         // Programs: wiring only.
@@ -100,10 +101,9 @@ let package = Package(
         program(
             "cost-benchmark",
             [
-                "Tokens", "Storage", "DatabaseDrivers", "SQL", "TestKit", "Curl", "HTTP", "JSON", "Clocks", "Log",
-                "CSystem",
-            ],
-            embedding: ["Prices"]),
+                "Costs", "Tokens", "Storage", "DatabaseDrivers", "SQL", "TestKit", "Curl", "HTTP", "JSON", "Clocks",
+                "Locks", "Log", "CMariaDB", "CSystem",
+            ]),
 
         tests(
             "UnitTests",
@@ -111,7 +111,7 @@ let package = Package(
                 "Clocks", "Locks", "Log", "JSON", "HTTP", "SQL", "Crypto", "Tokens", "Recipes", "TokenAPI",
                 "TokenCache",
                 "TriggerEvents",
-                "FunctionRuntime", "FakeProvider", "EventServer", "Schedules", "YAML", "TestKit",
+                "FunctionRuntime", "FakeProvider", "EventServer", "Schedules", "YAML", "TestKit", "Costs",
             ]),
         tests(
             "IntegrationTests",
@@ -120,7 +120,7 @@ let package = Package(
                 "Tokens",
                 "Recipes", "TokenAPI",
                 "Curl", "Crypto", "HTTPServer", "FunctionRuntime", "TriggerEvents", "EventServer", "FakeProvider",
-                "TestKit", "Simulation",
+                "TestKit", "Simulation", "Costs",
                 "CSystem", "token-server", "token-server-cache", "token-server-admin", "event-server", "fake-provider",
             ]),
     ],

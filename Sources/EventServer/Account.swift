@@ -16,9 +16,7 @@ struct Account: Sendable {
 
         /// Milliseconds as billed: begun ones count whole, and the init of a custom runtime is billed with the first event.
         var billedMilliseconds: Int64 {
-            let total = duration + (initDuration ?? .zero)
-            let whole = total.wholeMilliseconds
-            return .milliseconds(whole) < total ? whole + 1 : whole
+            (duration + (initDuration ?? .zero)).begunMilliseconds
         }
     }
 
@@ -31,8 +29,8 @@ struct Account: Sendable {
     private var failures: Int64 = 0
     private var peakKilobytes: Int64 = 0
     var instancesStarted: Int64 = 0
-    /// The time in which instances had requests: what Function Compute bills.
-    var busy = Duration.zero
+    /// The times in which instances had requests, each with its begun milliseconds: what Function Compute bills.
+    var busyMilliseconds: Int64 = 0
 
     mutating func add(_ entry: Entry) {
         count += 1
@@ -51,7 +49,7 @@ struct Account: Sendable {
             "totals": [
                 "invocations": JSON.Value(count), "cold_starts": JSON.Value(coldStarts),
                 "failures": JSON.Value(failures),
-                "billed_ms": JSON.Value(billedMilliseconds), "busy_ms": JSON.Value(busy.wholeMilliseconds),
+                "billed_ms": JSON.Value(billedMilliseconds), "busy_ms": JSON.Value(busyMilliseconds),
                 "instances_started": JSON.Value(instancesStarted),
                 "instances_alive": JSON.Value(Int64(instancesAlive)), "queued": JSON.Value(Int64(queued)),
                 "memory_mb": JSON.Value(Int64(memoryMegabytes)), "peak_memory_kb": JSON.Value(peakKilobytes),
@@ -86,9 +84,22 @@ extension Account.Entry {
         if status != "ok" { line += "\tStatus: \(status)" }
         return line
     }
+
+    /// The line that Function Compute writes when a request is over.
+    var endOfInvocation: String {
+        var line = "FC Invoke End RequestId: \(id)"
+        if status != "ok" { line += ", Error: \(status)" }
+        return line + "\tDuration: \(duration.inMilliseconds) ms"
+    }
 }
 
 extension Duration {
+    /// Whole milliseconds, one that has begun counted as one.
+    var begunMilliseconds: Int64 {
+        let whole = wholeMilliseconds
+        return .milliseconds(whole) < self ? whole + 1 : whole
+    }
+
     /// Milliseconds with two decimals: `12.34`.
     var inMilliseconds: String {
         let hundredths = components.seconds * 100_000 + components.attoseconds / 10_000_000_000_000

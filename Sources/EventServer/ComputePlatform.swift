@@ -169,28 +169,28 @@ package final class ComputePlatform: Sendable {
         response.fields[ComputeLimits.requestIDField] = request.id
         let end = clock.now()
         respond(response)
-        settings.output("FC Invoke End RequestId: \(request.id)\(status == "ok" ? "" : ", Error: \(status)")")
         release(instance, at: end)
-        let peak = instance.peakKilobytes
-        state.withLock { state in
-            state.account.add(
-                Account.Entry(
-                    id: request.id, instance: instance.number, status: status, duration: end.steady - start.steady,
-                    initDuration: nil, memoryMegabytes: settings.memoryMegabytes, peakKilobytes: peak, at: start.wall))
-        }
+        let entry = Account.Entry(
+            id: request.id, instance: instance.number, status: status, duration: end.steady - start.steady,
+            initDuration: nil, memoryMegabytes: settings.memoryMegabytes, peakKilobytes: instance.peakKilobytes,
+            at: start.wall)
+        state.withLock { $0.account.add(entry) }
+        settings.output(entry.endOfInvocation)
     }
 
     /// Frees the request's place on the instance.
     private func release(_ instance: ComputeInstance, at end: Moment) {
         // The platform bills the time in which an instance has at least one request, however many they are.
-        let busy = instance.load.withLock { load -> Duration in
+        let busy = instance.load.withLock { load -> Duration? in
             load.requests -= 1
             load.idleSince = end
-            guard load.requests == 0, let since = load.busySince else { return .zero }
+            guard load.requests == 0, let since = load.busySince else { return nil }
             load.busySince = nil
             return end.steady - since.steady
         }
-        state.withLock { $0.account.busy += busy }
+        guard let billed = busy?.begunMilliseconds else { return }
+        state.withLock { $0.account.busyMilliseconds += billed }
+        settings.output("FC Instance Idle \(settings.functionName)/\(instance.number)\tBilled Duration: \(billed) ms")
     }
 
     private func waitUntilReady(_ instance: ComputeInstance) -> Bool {

@@ -3,41 +3,69 @@ internal import Glibc
 /// Measures what the service costs: counts first, times as ratios or beside what they depend on.
 enum CostBenchmark {
     private static let usage = """
-        usage: cost-benchmark refresh [--output FOLDER]
-               cost-benchmark calls [--output FOLDER]
+        usage: cost-benchmark MEASURE [--output FOLDER] [--rounds N] [--seconds N]
 
-        refresh   upstream calls and statements of a hit, a refused token and a refresh, and what a loser waits;
-                  on an embedded store of its own, or on DATABASE_URL, whose schema must be migrated
-        calls     what 10,000 calls cost on both clouds: the built programs (build/bin, ./bootstrap) on the local platform,
-                  under ab's load, by its account and the price sheets
+        refresh        upstream calls and statements of a hit, a refused token and a refresh, and what a loser waits;
+                       on an embedded store of its own, or on DATABASE_URL, whose schema must be migrated
+        calls          what 10,000 calls cost on both clouds: the functions on the local platform, under ab's load,
+                       by its account and the price sheets
+        memory-hits    the cache function's hits beside nginx with a static body of the same size
+        database-hits  the token server's hits, its token in MariaDB, beside the same statement run by the C client alone
+        hung-provider  hits on other keys while 150 callers wait for a provider that hangs
+
+        All but the first run the built programs (build/bin, ./bootstrap) as they are deployed. The last three measure pairs
+        in so many rounds (5), for so many seconds each (5). Tables go to FOLDER (build/bench) as Markdown and JSON.
         """
+
+    private enum Measure: String {
+        case refresh, calls
+        case memoryHits = "memory-hits"
+        case databaseHits = "database-hits"
+        case hungProvider = "hung-provider"
+    }
+
+    private static let programs = "build/bin"
 
     static func run(_ arguments: [String]) -> Int32 {
         var folder = "build/bench"
-        guard let name = arguments.first, ["refresh", "calls"].contains(name) else {
+        var rounds = Rounds()
+        guard let measure = arguments.first.flatMap(Measure.init), arguments.count.isMultiple(of: 2) == false else {
             print(usage)
             return arguments.first == "help" ? 0 : 2
         }
-        switch (arguments.dropFirst().first, arguments.count) {
-        case (nil, 1): break
-        case ("--output", 3): folder = arguments[2]
-        default:
-            print(usage)
-            return 2
+        for index in stride(from: 1, to: arguments.count, by: 2) {
+            let value = arguments[index + 1]
+            switch (arguments[index], Int(value)) {
+            case ("--output", _): folder = value
+            case ("--rounds", let count?) where (1...100).contains(count): rounds.count = count
+            case ("--seconds", let seconds?) where (1...600).contains(seconds): rounds.seconds = seconds
+            default:
+                print(usage)
+                return 2
+            }
         }
+        Child.endAllOnTermination()
+        let scratch = "/tmp/cost-benchmark-\(getpid())"
+        unsafe mkdir(scratch, 0o700)
+        defer { try? Child.run("/usr/bin/rm", ["-r", "-f", scratch]) }
         do {
-            let report =
-                name == "refresh"
-                ? try RefreshCosts.measure(environment: environment)
-                : Report(
-                    tables: try CallCosts.measure(
-                        programs: "build/bin", bootstrap: "./bootstrap", data: folder + "/run"))
+            let report = Report(tables: try tables(of: measure, rounds, scratch: scratch))
             print(report.markdown)
-            try report.write(to: folder, name: name)
+            try report.write(to: folder, name: measure.rawValue)
             return 0
         } catch {
             print("cost-benchmark: \(error)")
             return 1
+        }
+    }
+
+    private static func tables(of measure: Measure, _ rounds: Rounds, scratch: String) throws -> [Report.Table] {
+        switch measure {
+        case .refresh: try RefreshCosts.measure(environment: environment, scratch: scratch)
+        case .calls: try CallCosts.measure(programs: programs, bootstrap: "./bootstrap", scratch: scratch)
+        case .memoryHits: try MemoryHits.measure(programs: programs, scratch: scratch, rounds)
+        case .databaseHits: try DatabaseHits.measure(programs: programs, scratch: scratch, rounds)
+        case .hungProvider: try HungProvider.measure(programs: programs, scratch: scratch, rounds)
         }
     }
 

@@ -14,17 +14,11 @@ enum RefreshCosts {
     private static let rounds = 20
     private static let callTime = Duration.milliseconds(150)
 
-    static func measure(environment: (String) -> String?) throws -> Report {
-        let folder = "/tmp/cost-benchmark-\(getpid())"
+    static func measure(environment: (String) -> String?, scratch: String) throws -> [Report.Table] {
         let hasDatabase = environment("DATABASE_URL") != nil
         let url =
-            hasDatabase ? try DatabaseURL(environment: environment) : try DatabaseURL(parsing: "sqlite:\(folder)/store")
-        if !hasDatabase { unsafe mkdir(folder, 0o700) }
-        defer {
-            if !hasDatabase {
-                for name in ["store", "store-wal", "store-shm", ""] { unsafe remove("\(folder)/\(name)") }
-            }
-        }
+            try hasDatabase
+            ? DatabaseURL(environment: environment) : DatabaseURL(parsing: "sqlite:\(scratch)/store")
         if !hasDatabase {
             let connection = url.connection()
             try MigrationRunner(connection).run(try Schema.migrations(for: connection.dialect))
@@ -32,13 +26,13 @@ enum RefreshCosts {
         let realm = "bench-\(getpid())"
         let store = DatabaseStore(url.connection())
         _ = try store.write(realm, RealmChange(config: .set("{}")))
-        return Report(tables: [try statements(url, realm), try waits(url, realm)])
+        return [try statements(url, realm), try waits(url, realm)]
     }
 
     // MARK: Statements
 
     private static func statements(_ url: DatabaseURL, _ realm: String) throws -> Report.Table {
-        let counting = CountingConnection(url.connection())
+        let counting = NotingConnection(url.connection())
         let store = DatabaseStore(counting)
         let id = SecretID(realm: realm, key: "statements")
         _ = try store.write(id, ["key_1": .set(Redacted("a"))])
@@ -48,7 +42,7 @@ enum RefreshCosts {
             title: "Statements and upstream calls", columns: ["what", "statements", "upstream calls", "which"], rows: []
         )
         func measure(_ name: String, _ wish: Wish = .token(minimumLife: nil)) {
-            counting.statements = []
+            counting.forget()
             let calls = upstream.calls
             _ = broker.decide(id, wish: wish, deadline: nil)
             table.rows.append([
@@ -114,51 +108,5 @@ enum RefreshCosts {
                     String(rounds), String(calls.withLock { $0 }), String(sorted.count), part(0.5), part(0.99), part(1),
                 ]
             ])
-    }
-}
-
-/// A connection that notes its statements by verb and table.
-private final class CountingConnection: Connection {
-    private let connection: any Connection
-    var statements: [String] = []
-
-    init(_ connection: any Connection) {
-        self.connection = connection
-    }
-
-    var dialect: Dialect { connection.dialect }
-
-    private func note(_ query: Query) {
-        let words = query.text.split(whereSeparator: \.isWhitespace)
-        let verb = words.first.map { $0.lowercased() } ?? ""
-        let before: Set<Substring> = ["FROM", "UPDATE", "INTO"]
-        let table = zip(words, words.dropFirst()).first { before.contains($0.0) }?.1 ?? ""
-        statements.append("\(verb) \(table)")
-    }
-
-    @discardableResult
-    func execute(_ query: Query) throws(DatabaseError) -> Int {
-        note(query)
-        return try connection.execute(query)
-    }
-
-    func rows(_ query: Query) throws(DatabaseError) -> [Row] {
-        note(query)
-        return try connection.rows(query)
-    }
-
-    @discardableResult
-    func transaction<Result>(_ body: () throws -> Result) throws -> Result {
-        statements.append("begin")
-        defer { statements.append("commit") }
-        return try connection.transaction(body)
-    }
-
-    func close() {
-        connection.close()
-    }
-
-    func exists(_ object: SchemaObject) throws(DatabaseError) -> Bool {
-        try connection.exists(object)
     }
 }

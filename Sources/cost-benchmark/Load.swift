@@ -1,0 +1,44 @@
+internal import Glibc
+
+/// What ab measured in one run.
+struct Load {
+    let requests: Int
+    /// Those that broke off, and those whose status was no 2xx.
+    let failures: Int
+    let perSecond: Double
+    /// The 99th percentile of the time from connecting to the last byte.
+    let p99: Duration
+
+    /// `ab -c CONNECTIONS -t SECONDS`; with `calls` instead, so many and no longer.
+    static func run(
+        _ url: String, connections: Int, seconds: Int? = nil, calls: Int = 100_000_000, keepsAlive: Bool,
+        scratch: String
+    ) throws -> Load {
+        let percentiles = "\(scratch)/ab-\(getpid()).csv"
+        // -t alone would stop at 50,000.
+        let time = seconds.map { ["-t", String($0)] } ?? []
+        let child = try Child(
+            "/usr/bin/ab",
+            ["-q", "-e", percentiles] + (keepsAlive ? ["-k"] : []) + ["-c", String(connections)] + time
+                + ["-n", String(calls), url])
+        var values: [Substring: Double] = [:]
+        var last = ""
+        while let line = child.readLine() {
+            if !line.isEmpty { last = line }
+            let parts = line.split(separator: ":", maxSplits: 1)
+            guard parts.count == 2, let word = parts[1].split(separator: " ").first else { continue }
+            values[parts[0]] = values[parts[0]] ?? Double(word)
+        }
+        guard child.wait() == 0, let requests = values["Complete requests"], requests > 0,
+            let perSecond = values["Requests per second"]
+        else { throw BenchmarkFailure(description: "ab gave up on \(url): \(last)") }
+        var p99 = Duration.zero
+        for line in TextFile.read(percentiles).split(separator: "\n") where line.hasPrefix("99,") {
+            p99 = .milliseconds(1) * (Double(line.dropFirst(3)) ?? 0)
+        }
+        return Load(
+            requests: Int(requests),
+            failures: Int((values["Failed requests"] ?? 0) + (values["Non-2xx responses"] ?? 0)),
+            perSecond: perSecond, p99: p99)
+    }
+}

@@ -1,0 +1,87 @@
+import Costs
+import Foundation
+import JSON
+import Testing
+
+/// The account that `cost-benchmark` multiplies by prices, against what the platform wrote when each invocation ended.
+@Suite(.serialized) struct AccountTests {
+    /// What the log says when invocations end.
+    private struct Log {
+        /// By request: how long it took.
+        var durations: [String: String] = [:]
+        /// By request on Lambda, by function on Function Compute: whole milliseconds.
+        var billed: [String: Int64] = [:]
+
+        init(_ output: String) {
+            for line in output.split(separator: "\n") {
+                let words = line.split { $0 == " " || $0 == "\t" || $0 == "," || $0 == "/" }.map { String($0) }
+                func number(after label: [String]) -> String? {
+                    words.indices.first { words[$0...].starts(with: label) }.map { words[$0 + label.count] }
+                }
+                let billed = number(after: ["Billed", "Duration:"]).flatMap { Int64($0) } ?? 0
+                if line.hasPrefix("REPORT RequestId: ") {
+                    durations[words[2]] = number(after: ["Duration:"])
+                    self.billed[words[2]] = billed
+                } else if line.hasPrefix("FC Invoke End RequestId: ") {
+                    durations[words[4]] = number(after: ["Duration:"])
+                } else if line.hasPrefix("FC Instance Idle ") {
+                    self.billed[words[3], default: 0] += billed
+                }
+            }
+        }
+    }
+
+    private func account(_ url: String) throws -> JSON.Value {
+        try OneShotHTTP.send("GET", url + "/_event-server/invocations").json()
+    }
+
+    @Test(arguments: ["lambda", "fc"])
+    func `invocations and milliseconds of the account are those of the log, line by line`(cloud: String) throws {
+        let options = ["--platform", cloud, "--concurrency", "3", "--instance-concurrency", "5"]
+        try LocalPlatform.run(options: options) { platform in
+            concurrently(12) { caller in
+                for call in 0..<10 {
+                    let url = caller.isMultiple(of: 2) ? platform.url : platform.cache
+                    // A 404 is an invocation as well; a 429 of the platform is none.
+                    _ = try? OneShotHTTP.send("GET", url + (call == 0 ? "/api/none" : "/pong"))
+                }
+            }
+            // An invocation is entered when its instance is free again, a moment after its answer.
+            var invocations = 0
+            for _ in 0..<500 {
+                invocations = try [platform.url, platform.cache].reduce(0) { sum, url in
+                    let account = try #require(FunctionAccount(try account(url)))
+                    return sum + Int(account.invocations)
+                }
+                if Log(platform.process.output).durations.count == invocations { break }
+                usleep(10_000)
+            }
+            let log = Log(platform.process.output)
+            #expect(log.durations.count == invocations)
+            #expect(invocations >= 60)
+
+            var seen: Set<String> = []
+            for (name, url) in [("token-server", platform.url), ("token-server-cache", platform.cache)] {
+                let text = try account(url)
+                let account = try #require(FunctionAccount(text))
+                let entries = text["invocations"]?.array ?? []
+                #expect(entries.count == Int(account.invocations))
+                var billed: Int64 = 0
+                for entry in entries {
+                    let id = try #require(entry["request_id"]?.string)
+                    #expect(seen.insert(id).inserted)
+                    #expect(log.durations[id] == entry["duration_ms"]?.number?.text)
+                    guard cloud == "lambda" else { continue }
+                    #expect(log.billed[id] == entry["billed_ms"]?.number?.integer)
+                    billed += log.billed[id] ?? 0
+                }
+                if cloud == "lambda" {
+                    #expect(account.billed == .milliseconds(billed))
+                } else {
+                    #expect(account.busy == .milliseconds(log.billed[name] ?? 0))
+                }
+                #expect(!log.billed.isEmpty)
+            }
+        }
+    }
+}
