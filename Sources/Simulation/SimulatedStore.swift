@@ -61,18 +61,20 @@ final class SimulatedStore: TokenStore {
 
     // MARK: Statements
 
-    func read(_ id: SecretID, clock: any Clock) throws(StoreError) -> Lookup {
+    func read(_ id: SecretID, keyID: String?, clock: any Clock) throws(StoreError) -> Reading {
         let asked = clock.now()
-        let lookup = try run("read", writes: false) { [self] () throws(StoreError) -> Lookup in
-            let lookup = try inner.read(id, clock: clock)
-            guard case .found(var snapshot) = lookup else { return lookup }
+        var reading = try run("read", writes: false) { [self] () throws(StoreError) -> Reading in
+            var reading = try inner.read(id, keyID: keyID, clock: clock)
+            guard case .found(var snapshot) = reading.lookup else { return reading }
             snapshot = mutated(snapshot)
             lastRead = (at: world.now, snapshot: snapshot)
-            return .found(snapshot)
+            reading.lookup = .found(snapshot)
+            return reading
         }
-        guard case .found(var snapshot) = lookup else { return lookup }
+        guard case .found(var snapshot) = reading.lookup else { return reading }
         snapshot.asked = asked
-        return .found(snapshot)
+        reading.lookup = .found(snapshot)
+        return reading
     }
 
     func material(_ id: SecretID) throws(StoreError) -> Material? {

@@ -14,16 +14,15 @@ extension DatabaseStore: RealmStore {
         "realm.created_at", "realm.updated_at",
     ]
 
-    package func realms(_ page: Page, keyword: String?) throws(StoreError) -> Listing<Realm> {
+    package func realms(_ page: Page, keyword: String?, in scope: Scope) throws(StoreError) -> Listing<Realm> {
         // A–Z are found whatever their case; the case of other letters is left to the database.
-        let condition: Query
+        var condition: Query = "WHERE \(scope.condition(realm: "realm.id"))"
         if let keyword {
             let pattern = Dialect.contains(keyword)
             condition = """
-                WHERE LOWER(realm.id) LIKE LOWER(\(pattern)) ESCAPE '!' OR LOWER(realm.comment) LIKE LOWER(\(pattern)) ESCAPE '!'
+                \(condition) AND (LOWER(realm.id) LIKE LOWER(\(pattern)) ESCAPE '!'
+                    OR LOWER(realm.comment) LIKE LOWER(\(pattern)) ESCAPE '!')
                 """
-        } else {
-            condition = ""
         }
         let total = try count("SELECT COUNT(*) FROM realm \(condition)")
         let found = try rows(

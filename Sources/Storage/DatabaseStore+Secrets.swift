@@ -11,8 +11,9 @@ extension DatabaseStore: SecretStore {
         "secret.credentials",
     ]
 
-    package func secrets(_ page: Page, realm: String?) throws(StoreError) -> Listing<Secret> {
-        let condition: Query = if let realm { "WHERE secret.realm = \(realm)" } else { "" }
+    package func secrets(_ page: Page, realm: String?, in scope: Scope) throws(StoreError) -> Listing<Secret> {
+        var condition: Query = "WHERE \(scope.condition(realm: "secret.realm", key: "secret.`key`"))"
+        if let realm { condition = "\(condition) AND secret.realm = \(realm)" }
         let total = try count("SELECT COUNT(*) FROM secret \(condition)")
         let found = try rows(
             """

@@ -13,23 +13,35 @@ extension DatabaseStore: TokenStore {
             "clock", "realm.recipe_version", "realm.valid_from", "realm.config and logic_code", "realm.policy",
             "secret.version", "secret.valid_from",
         ] + TokenColumns.qualifiedNames
+    private static let keyedLookupColumns =
+        [lookupColumns[0]] + GrantColumns.qualifiedNames + Array(lookupColumns.dropFirst())
 
-    package func read(_ id: SecretID, clock: any Clock) throws(StoreError) -> Lookup {
+    package func read(_ id: SecretID, keyID: String?, clock: any Clock) throws(StoreError) -> Reading {
         let asked = clock.now()
+        // Without the key nothing is answered, so that its row may lead; each table is met by its primary key.
+        let isKeyed = keyID != nil
+        let keyColumns: Query = if isKeyed { "\(unsafeSQL: GrantColumns.list), " } else { "" }
+        let source: Query = if isKeyed { "api_key LEFT JOIN realm ON realm.id = \(id.realm)" } else { "realm" }
+        let condition: Query = if let keyID { "api_key.id = \(keyID)" } else { "realm.id = \(id.realm)" }
         let found = try rows(
             """
-            SELECT \(now), realm.recipe_version, realm.valid_from,
+            SELECT \(now), \(keyColumns)realm.recipe_version, realm.valid_from,
                 CASE WHEN realm.config IS NOT NULL OR realm.logic_code <> '' THEN 1 ELSE 0 END, realm.policy,
                 secret.version, secret.valid_from, \(unsafeSQL: TokenColumns.list)
-            FROM realm
+            FROM \(source)
                 LEFT JOIN secret ON secret.realm = realm.id AND secret.`key` = \(id.key)
                 LEFT JOIN token ON token.realm = secret.realm AND token.`key` = secret.`key`
-            WHERE realm.id = \(id.realm)
+            WHERE \(condition)
             """)
-        guard let row = found.first else { return .unknownRealm }
-        var columns = ColumnReader(row, Self.lookupColumns)
+        guard let row = found.first else { return Reading(lookup: .unknownRealm) }
+        var columns = ColumnReader(row, isKeyed ? Self.keyedLookupColumns : Self.lookupColumns)
         let now = try columns.instant()
-        let realmVersion = try columns.integer()
+        let key = isKeyed ? KeyReading(grant: try GrantColumns.read(&columns), now: now) : nil
+        return Reading(lookup: try lookup(&columns, now: now, asked: asked), key: key)
+    }
+
+    private func lookup(_ columns: inout ColumnReader, now: Timestamp, asked: Moment) throws(StoreError) -> Lookup {
+        guard let realmVersion = try columns.optionalInteger() else { return .unknownRealm }
         let realmValidFrom = try columns.integer()
         let hasUpstream = try columns.integer() != 0
         let policy = try policy(try columns.optionalText())

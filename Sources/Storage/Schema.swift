@@ -30,6 +30,9 @@ package enum Schema {
             number: 4, name: "lifetime", mysql: PackageResources.m0004_lifetime_mysql_sql,
             sqlite: PackageResources.m0004_lifetime_sqlite_sql),
         File(
+            number: 6, name: "api keys", mysql: PackageResources.m0006_keys_mysql_sql,
+            sqlite: PackageResources.m0006_keys_sqlite_sql),
+        File(
             number: 7, name: "confirmation", mysql: PackageResources.m0007_confirmation_mysql_sql,
             sqlite: PackageResources.m0007_confirmation_sqlite_sql),
     ]

@@ -4,9 +4,10 @@ package import Log
 package import Tokens
 
 extension InMemoryStore: RealmStore {
-    package func realms(_ page: Page, keyword: String?) throws(StoreError) -> Listing<Realm> {
+    package func realms(_ page: Page, keyword: String?, in scope: Scope) throws(StoreError) -> Listing<Realm> {
         statement { state, _ in
             let found = state.realms.values.map(\.realm)
+                .filter { scope.touches($0.id) }
                 .filter { realm in
                     guard let keyword else { return true }
                     return realm.id.containsIgnoringASCIICase(keyword)
@@ -101,10 +102,10 @@ extension InMemoryStore {
 }
 
 extension InMemoryStore: SecretStore {
-    package func secrets(_ page: Page, realm: String?) throws(StoreError) -> Listing<Secret> {
+    package func secrets(_ page: Page, realm: String?, in scope: Scope) throws(StoreError) -> Listing<Secret> {
         statement { state, _ in
             let found = state.secrets
-                .filter { realm == nil || $0.key.realm == realm }
+                .filter { scope.contains($0.key) && (realm == nil || $0.key.realm == realm) }
                 .map { Secret($0.key, $0.value) }
                 .sorted {
                     ($1.updatedAt, $1.createdAt, $0.id.realm, $0.id.key)
@@ -214,7 +215,7 @@ extension Secret {
 }
 
 extension Array {
-    fileprivate func page(_ page: Page) -> [Element] {
+    func page(_ page: Page) -> [Element] {
         let (offset, overflow) = (page.number - 1).multipliedReportingOverflow(by: page.size)
         return overflow ? [] : Array(dropFirst(offset).prefix(page.size))
     }

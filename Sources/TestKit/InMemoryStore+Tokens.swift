@@ -2,16 +2,12 @@ package import Clocks
 package import Tokens
 
 extension InMemoryStore: TokenStore {
-    package func read(_ id: SecretID, clock: any Clock) throws(StoreError) -> Lookup {
+    package func read(_ id: SecretID, keyID: String?, clock: any Clock) throws(StoreError) -> Reading {
         let asked = clock.now()
         return statement { state, now in
-            guard let realm = state.realms[id.realm] else { return .unknownRealm }
-            guard let secret = state.secrets[id] else { return .unknownSecret }
-            return .found(
-                Snapshot(
-                    row: secret.row, version: Version(realm: realm.version, secret: secret.version),
-                    validFrom: Version(realm: realm.validFrom, secret: secret.validFrom),
-                    hasUpstream: realm.hasUpstream, policy: realm.policy, now: now, asked: asked))
+            let key = keyID.flatMap { state.keys[$0] }.map { KeyReading(grant: $0.grant, now: now) }
+            if keyID != nil, key == nil { return Reading(lookup: .unknownRealm) }
+            return Reading(lookup: state.lookup(id, now: now, asked: asked), key: key)
         }
     }
 
@@ -168,6 +164,18 @@ extension InMemoryStore: TokenStore {
             }
             return isDone
         }
+    }
+}
+
+extension InMemoryStore.State {
+    fileprivate func lookup(_ id: SecretID, now: Timestamp, asked: Moment) -> Lookup {
+        guard let realm = realms[id.realm] else { return .unknownRealm }
+        guard let secret = secrets[id] else { return .unknownSecret }
+        return .found(
+            Snapshot(
+                row: secret.row, version: Version(realm: realm.version, secret: secret.version),
+                validFrom: Version(realm: realm.validFrom, secret: secret.validFrom),
+                hasUpstream: realm.hasUpstream, policy: realm.policy, now: now, asked: asked))
     }
 }
 

@@ -35,6 +35,7 @@ package final class InMemoryStore: Sendable {
     struct State {
         var realms: [String: StoredRealm] = [:]
         var secrets: [SecretID: StoredSecret] = [:]
+        var keys: [String: APIKey] = [:]
         var places: [String: [Int: Place]] = [:]
         var notices: [PendingNotice] = []
         var lastNotice: Int64 = 0

@@ -3,7 +3,8 @@ internal import Log
 package import Tokens
 
 /// Everything that the domain asks of a database.
-package typealias ConformingStore = TokenStore & RealmStore & SecretStore & StoreProbe & UpkeepStore & NoticeStore
+package typealias ConformingStore = TokenStore & RealmStore & SecretStore & KeyStore & StoreProbe & UpkeepStore
+    & NoticeStore
 
 /// One sentence that every store must make true: the same list is run against memory, SQLite and MariaDB.
 ///
@@ -25,7 +26,7 @@ package struct StoreConformance: Sendable, CustomStringConvertible {
 
     package static let rules =
         reading + leases + commits + releases + marks + lifetime + realms + secrets
-        + destinations
+        + destinations + keys
 
     package struct Failure: Error, CustomStringConvertible {
         package let description: String

@@ -1,15 +1,19 @@
 internal import Crypto
 internal import HTTP
+internal import Tokens
 
 /// Who may ask.
 package enum Authorization: Sendable {
     /// Everybody: only where nothing but this machine can connect.
     case none
-    /// Whoever holds the key with this SHA-256 digest; nobody where there is none.
+    /// Whoever holds a stored key, or the one with this SHA-256 digest.
     case keys(administrator: [UInt8]?)
 
-    func check(_ request: Request) throws(Problem) {
-        guard case .keys(let administrator) = self else { return }
+    /// Reads what the caller shows, without asking the database.
+    ///
+    /// - Throws: 401 where there is no key, or what can be none.
+    func visit(_ request: Request, from address: IPAddress?) throws(Problem) -> Visit {
+        guard case .keys(let administrator) = self else { return Visit(known: .anybody) }
         guard let header = request.fields[.authorization] else {
             throw .unauthorized("send an API key: Authorization: Bearer KEY")
         }
@@ -18,8 +22,72 @@ package enum Authorization: Sendable {
         else {
             throw .unauthorized("the Authorization field must be: Bearer KEY")
         }
-        guard let digest = try? SHA256.digest(Array(parts[1].utf8)), let administrator,
-            ConstantTime.areEqual(digest, administrator)
-        else { throw .unauthorized("this API key is not known") }
+        guard let digest = try? SHA256.digest(Array(parts[1].utf8)) else { throw .inconsistent }
+        if let administrator, ConstantTime.areEqual(digest, administrator) { return Visit(known: .bootstrap) }
+        guard let key = KeyText(parsing: String(parts[1])) else { throw Problem(.unknownKey) }
+        return Visit(keyID: key.id, digest: digest, address: address)
     }
+}
+
+/// One caller of one request; who it is shows when its key has been read.
+final class Visit: Visitor {
+    let keyID: String?
+    /// Who it is; nil until the key has been read, and where it is not let in.
+    private(set) var caller: Caller?
+    private let known: Caller?
+    private let digest: [UInt8]
+    private let address: IPAddress?
+
+    init(known: Caller) {
+        keyID = nil
+        caller = known
+        self.known = known
+        digest = []
+        address = nil
+    }
+
+    init(keyID: String, digest: [UInt8], address: IPAddress?) {
+        self.keyID = keyID
+        known = nil
+        self.digest = digest
+        self.address = address
+    }
+
+    /// What a key that does not exist is compared with: the way to the refusal is the same as for a wrong one.
+    private static let nothing = [UInt8](repeating: 0, count: 32)
+
+    func admit(_ reading: KeyReading?) throws(Denial) -> Caller {
+        if let known { return known }
+        caller = nil
+        let isEqual = ConstantTime.areEqual(digest, reading?.grant.digest ?? Visit.nothing)
+        guard let reading, isEqual else { throw .unknownKey }
+        let grant = reading.grant
+        if let expiresAt = grant.expiresAt, expiresAt <= reading.now { throw .expiredKey }
+        if !isAllowed(grant.addresses) { throw .address }
+        let caller = Caller(id: grant.id, role: grant.role, scope: grant.scope)
+        self.caller = caller
+        return caller
+    }
+
+    private func isAllowed(_ addresses: [String]) -> Bool {
+        if addresses.isEmpty { return true }
+        guard let address else { return false }
+        return addresses.contains { IPRange($0)?.contains(address) ?? false }
+    }
+}
+
+extension Problem {
+    init(_ denial: Denial) {
+        switch denial {
+        case .unknownKey: self = .unauthorized("this API key is not known")
+        case .expiredKey: self = .unauthorized("this API key has expired")
+        case .address:
+            self.init(
+                .forbidden, type: "address-not-allowed", title: "Address not allowed",
+                detail: "this API key may not be used from the caller's address")
+        }
+    }
+
+    static let forbidden = Problem(
+        .forbidden, type: "forbidden", title: "Forbidden", detail: "the role of this API key does not allow this")
 }

@@ -1,17 +1,30 @@
-internal import HTTP
+package import HTTP
+package import Tokens
 
 /// What the server can be asked for.
 package enum Endpoint: Sendable, Hashable {
     case listRealms, writeRealm, readRealm, deleteRealm, confirmRealm
     case listSecrets, writeSecret, readSecret, deleteSecret
     case placeToken
+    case listKeys, createKey, readKey, deleteKey
     case token, refreshToken
     case pong, health, readiness
 
     /// Whether anybody may ask without a key: these tell nothing but that the function runs.
-    var isOpen: Bool { self == .pong || self == .health }
+    package var isOpen: Bool { self == .pong || self == .health }
 
-    static let router = Router<Endpoint>([
+    /// The least role that may ask.
+    package var leastRole: Role {
+        switch self {
+        case .token, .refreshToken, .pong, .health: .reader
+        case .listRealms, .readRealm, .listSecrets, .readSecret, .readiness: .operator
+        case .writeRealm, .deleteRealm, .writeSecret, .deleteSecret, .placeToken, .listKeys, .createKey, .readKey,
+            .deleteKey:
+            .administrator
+        }
+    }
+
+    package static let router = Router<Endpoint>([
         .init(.get, "/api/realm", .listRealms),
         .init(.post, "/api/realm", .writeRealm),
         .init(.get, "/api/realm/:id", .readRealm),
@@ -22,6 +35,10 @@ package enum Endpoint: Sendable, Hashable {
         .init(.get, "/api/secret/:realm/:key", .readSecret),
         .init(.delete, "/api/secret/:realm/:key", .deleteSecret),
         .init(.put, "/api/secret/:realm/:key/token", .placeToken),
+        .init(.get, "/api/key", .listKeys),
+        .init(.post, "/api/key", .createKey),
+        .init(.get, "/api/key/:id", .readKey),
+        .init(.delete, "/api/key/:id", .deleteKey),
         .init(.get, "/api/token", .token),
         .init(.put, "/api/token", .refreshToken),
         .init(.get, "/pong", .pong),

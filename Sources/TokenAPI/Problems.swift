@@ -53,6 +53,7 @@ extension Problem {
 
     init(_ refusal: Refusal) {
         switch refusal {
+        case .denied(let denial): self.init(denial)
         case .unknownRealm: self = .unknownRealm
         case .unknownSecret: self = .unknownSecret
         case .upstream(let failure, let retryAfter): self.init(failure, retryAfter: retryAfter)

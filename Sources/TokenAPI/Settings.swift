@@ -5,6 +5,7 @@ package import Log
 package struct Settings: Sendable {
     package var authorization: Authorization
     package var egress: EgressPolicy
+    package var proxies: TrustedProxies
     package var logLevel: Logger.Level
 
     /// A variable that is missing or cannot be used.
@@ -22,6 +23,12 @@ package struct Settings: Sendable {
             egress = try EgressPolicy(parsing: environment("UPSTREAM_ALLOW") ?? "")
         } catch {
             throw Failure(variable: "UPSTREAM_ALLOW", message: "entry \(error.number) is not host[:port]")
+        }
+        do throws(TrustedProxies.ParseError) {
+            proxies = try TrustedProxies(parsing: environment("TRUSTED_PROXIES") ?? "")
+        } catch {
+            throw Failure(
+                variable: "TRUSTED_PROXIES", message: "entry \(error.number) is no address and no range of addresses")
         }
     }
 

@@ -6,15 +6,17 @@ internal import Recipes
 internal import Tokens
 
 extension TokenService {
-    func listRealms(_ request: Request) throws(Problem) -> Response {
+    func listRealms(_ request: Request, _ caller: Caller) throws(Problem) -> Response {
         let arguments = try Arguments(request, members: nil)
         let page = try Page(arguments)
         let keyword = try arguments.text("keyword")
-        let listing = try stored { () throws(StoreError) in try realms.realms(page, keyword: keyword) }
+        let listing = try stored { () throws(StoreError) in try realms.realms(page, keyword: keyword, in: caller.scope)
+        }
         return listResponse(listing.elements.map { .object(Object($0)) }, total: listing.total)
     }
 
-    func readRealm(_ id: String) throws(Problem) -> Response {
+    func readRealm(_ id: String, _ caller: Caller) throws(Problem) -> Response {
+        if !caller.scope.touches(id) { throw unknownRealm(id) }
         guard let realm = try stored({ () throws(StoreError) in try realms.realm(id) }) else { throw unknownRealm(id) }
         var object = Object(realm)
         for (name, value) in try confirmation(of: realm).members { object[name] = value }

@@ -11,15 +11,18 @@ extension TokenService {
     private static let largestCredential = 16 << 10
     private static let mostCredentials = 50
 
-    func listSecrets(_ request: Request) throws(Problem) -> Response {
+    func listSecrets(_ request: Request, _ caller: Caller) throws(Problem) -> Response {
         let arguments = try Arguments(request, members: nil)
         let page = try Page(arguments)
         let realm = try arguments.text("realm")
-        let listing = try stored { () throws(StoreError) in try secrets.secrets(page, realm: realm) }
+        let listing = try stored { () throws(StoreError) in try secrets.secrets(page, realm: realm, in: caller.scope) }
         return listResponse(listing.elements.map { .object(TokenService.masked($0)) }, total: listing.total)
     }
 
-    func readSecret(_ id: SecretID) throws(Problem) -> Response {
+    func readSecret(_ id: SecretID, _ caller: Caller) throws(Problem) -> Response {
+        if !caller.scope.contains(id) {
+            throw caller.scope.touches(id.realm) ? unknownSecret(id) : unknownRealm(id.realm, field: "realm")
+        }
         guard let secret = try stored({ () throws(StoreError) in try secrets.secret(id) }) else {
             if Name.isValid(id.realm, length: Name.realmLength),
                 try stored({ () throws(StoreError) in try realms.realm(id.realm) }) == nil
@@ -34,7 +37,7 @@ extension TokenService {
     }
 
     /// Stores a token that an administrator brings, where the realm fetches none itself.
-    func placeToken(_ request: Request, _ id: SecretID) throws(Problem) -> Response {
+    func placeToken(_ request: Request, _ id: SecretID, _ caller: Caller) throws(Problem) -> Response {
         let arguments = try Arguments(request, members: ["token", "expires_in", "expires_at"])
         let text = try arguments.requiredMember("token")
         guard (1...TokenService.largestCredential).contains(text.utf8.count), !text.utf8.contains(0) else {
@@ -42,7 +45,7 @@ extension TokenService {
         }
         let token = PlacedToken(token: Redacted(text), expiry: try expiry(arguments))
         switch try stored({ () throws(StoreError) in try secrets.placeToken(id, token) }) {
-        case .placed: return try readSecret(id)
+        case .placed: return try readSecret(id, caller)
         case .hasUpstream:
             throw Problem(
                 .conflict, type: "has-upstream", title: "Realm has an upstream",

@@ -8,18 +8,31 @@ extension TokenService {
     /// The longest life that a caller can ask for: ten years.
     private static let longestMinimum: Int64 = 315_360_000
 
-    func token(_ request: Request, _ endpoint: Endpoint, resuming patience: Patience?) throws(Problem) -> Outcome {
-        let isWrite = endpoint == .refreshToken
-        let names: Set<String> = isWrite ? ["realm", "key", "now_token"] : ["realm", "key", "flush", "min_ttl"]
-        let arguments = try Arguments(request, members: names)
-        let id = SecretID(realm: try arguments.required("realm"), key: try arguments.required("key"))
-        let wish = try isWrite ? replacement(arguments) : plain(arguments)
-
-        switch broker.decide(id, wish: wish, deadline: request.deadline, resuming: patience) {
+    /// The one statement that reads the token also tells who asks.
+    func token(
+        _ request: Request, _ endpoint: Endpoint, _ visit: Visit, resuming patience: Patience?
+    ) throws(Problem) -> Outcome {
+        let (id, wish): (SecretID, Wish)
+        do throws(Problem) {
+            (id, wish) = try asked(request, endpoint)
+        } catch {
+            // Nobody learns what is wrong with a request who may not make one.
+            _ = try admit(visit)
+            throw error
+        }
+        switch broker.decide(id, wish: wish, visitor: visit, deadline: request.deadline, resuming: patience) {
         case .answer(let answer): return .respond(response(answer, request, id, isConditional: wish.isPlain))
         case .wait(let delay, let patience): return .wait(delay: delay, state: patience)
         case .refuse(let refusal): return .respond(problem(refusal, id).response(request, id))
         }
+    }
+
+    private func asked(_ request: Request, _ endpoint: Endpoint) throws(Problem) -> (SecretID, Wish) {
+        let isWrite = endpoint == .refreshToken
+        let names: Set<String> = isWrite ? ["realm", "key", "now_token"] : ["realm", "key", "flush", "min_ttl"]
+        let arguments = try Arguments(request, members: names)
+        let id = SecretID(realm: try arguments.required("realm"), key: try arguments.required("key"))
+        return (id, try isWrite ? replacement(arguments) : plain(arguments))
     }
 
     private func plain(_ arguments: Arguments) throws(Problem) -> Wish {

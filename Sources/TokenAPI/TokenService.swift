@@ -14,13 +14,14 @@ package final class TokenService: Handler {
     let tokens: any TokenStore
     let realms: any RealmStore
     let secrets: any SecretStore
+    let keys: any KeyStore
     let probe: any StoreProbe
     let settings: Settings
     let clock: any Clock
     let logger: Logger
 
     package init(
-        store: any TokenStore & RealmStore & SecretStore & StoreProbe & UpkeepStore & NoticeStore,
+        store: any TokenStore & RealmStore & SecretStore & KeyStore & StoreProbe & UpkeepStore & NoticeStore,
         upstream: any Upstream, noticeClient: any HTTP.Client, settings: Settings,
         clock: any Clock, logger: Logger, flights: Flights = Flights()
     ) {
@@ -31,6 +32,7 @@ package final class TokenService: Handler {
         tokens = store
         realms = store
         secrets = store
+        keys = store
         probe = store
         self.settings = settings
         self.clock = clock
@@ -38,17 +40,18 @@ package final class TokenService: Handler {
     }
 
     package func respond(to request: Request, resuming state: (any Sendable)?) -> Outcome {
-        var route: String?
+        var trail = Trail()
         var outcome: Outcome
         do throws(Problem) {
-            outcome = try dispatch(request, resuming: state, route: &route)
+            outcome = try dispatch(request, resuming: state, &trail)
         } catch {
             outcome = .respond(error.response(requestID: request.id))
         }
         if case .respond(var response) = outcome {
             response.fields[.requestID] = request.id
             response.fields.append(.contentTypeOptions, "nosniff")
-            if let route { response.notes.append((name: "route", value: route)) }
+            if let route = trail.route { response.notes.append((name: "route", value: route)) }
+            if let caller = trail.visit?.caller { response.notes.append((name: "caller", value: caller.id)) }
             outcome = .respond(response)
         }
         return outcome
@@ -85,42 +88,69 @@ package final class TokenService: Handler {
         }
     }
 
-    private func dispatch(_ request: Request, resuming state: (any Sendable)?, route: inout String?) throws(Problem)
+    /// What is known of a request by the time it is answered.
+    private struct Trail {
+        var route: String?
+        var visit: Visit?
+    }
+
+    private func dispatch(_ request: Request, resuming state: (any Sendable)?, _ trail: inout Trail) throws(Problem)
         -> Outcome
     {
         let match = Endpoint.router.match(request.method, path: request.path)
         if case .found(let found, _) = match, found.endpoint.isOpen {
-            route = found.pattern
+            trail.route = found.pattern
             return .respond(health(found.endpoint))
         }
-        try settings.authorization.check(request)
+        let visit = try settings.authorization.visit(request, from: settings.proxies.address(of: request))
+        trail.visit = visit
+        if case .found(let found, _) = match, found.endpoint == .token || found.endpoint == .refreshToken {
+            trail.route = found.pattern
+            // Who asks shows in the statement that reads the token.
+            return try token(request, found.endpoint, visit, resuming: state as? Patience)
+        }
+        let caller = try admit(visit)
         switch match {
         case .malformed: throw .malformedPath
         case .notFound: throw .noRoute
         case .methodNotAllowed(let allowed): throw .methodNotAllowed(allowed)
         case .found(let found, let parameters):
-            route = found.pattern
-            switch found.endpoint {
-            case .token, .refreshToken: return try token(request, found.endpoint, resuming: state as? Patience)
-            default: return .respond(try answer(request, found.endpoint, parameters))
-            }
+            trail.route = found.pattern
+            if caller.role < found.endpoint.leastRole { throw .forbidden }
+            return .respond(try answer(request, found.endpoint, parameters, caller))
         }
     }
 
-    private func answer(_ request: Request, _ endpoint: Endpoint, _ parameters: [String: String]) throws(Problem)
-        -> Response
-    {
+    /// Asks the database who it is, by a statement of its own.
+    func admit(_ visit: Visit) throws(Problem) -> Caller {
+        let reading = try visit.keyID.flatMap { id throws(Problem) in
+            try stored { () throws(StoreError) in try keys.grant(id) }
+        }
+        do throws(Denial) {
+            return try visit.admit(reading)
+        } catch {
+            throw Problem(error)
+        }
+    }
+
+    private func answer(
+        _ request: Request, _ endpoint: Endpoint, _ parameters: [String: String], _ caller: Caller
+    ) throws(Problem) -> Response {
         switch endpoint {
-        case .listRealms: try listRealms(request)
+        case .listRealms: try listRealms(request, caller)
         case .writeRealm: try writeRealm(request)
-        case .readRealm: try readRealm(parameters["id"] ?? "")
+        case .readRealm: try readRealm(parameters["id"] ?? "", caller)
         case .deleteRealm: try deleteRealm(parameters["id"] ?? "")
         case .confirmRealm: try confirmRealm(request, parameters["id"] ?? "")
-        case .listSecrets: try listSecrets(request)
+        case .listSecrets: try listSecrets(request, caller)
         case .writeSecret: try writeSecret(request)
-        case .readSecret: try readSecret(SecretID(parameters))
+        case .readSecret: try readSecret(SecretID(parameters), caller)
         case .deleteSecret: try deleteSecret(SecretID(parameters))
-        case .placeToken: try placeToken(request, SecretID(parameters))
+        case .placeToken: try placeToken(request, SecretID(parameters), caller)
+        case .listKeys: try listKeys(request)
+        case .createKey: try createKey(request, by: caller)
+        case .readKey: try readKey(parameters["id"] ?? "")
+        case .deleteKey: try deleteKey(parameters["id"] ?? "")
         case .readiness: readiness()
         case .pong, .health, .token, .refreshToken: throw .noRoute
         }

@@ -55,6 +55,8 @@ package struct Answer: Sendable, Equatable {
 
 /// Why there is no token.
 package enum Refusal: Error, Sendable, Equatable {
+    /// The caller is not let in.
+    case denied(Denial)
     case unknownRealm
     case unknownSecret
     /// The provider refused, failed or could not be reached.

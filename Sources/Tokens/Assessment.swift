@@ -42,7 +42,8 @@ package struct Assessment: Sendable, Equatable {
     package var isAlive: Bool { state != .dead }
     package var mayMint: Bool { mayMintAt <= now }
 
-    package init(_ snapshot: Snapshot, wish: Wish, now: Timestamp) {
+    /// - Parameter passesBudget: who asks may force a refresh although the day's budget for that is used up.
+    package init(_ snapshot: Snapshot, wish: Wish, now: Timestamp, passesBudget: Bool = false) {
         let row = snapshot.row
         let policy = snapshot.policy
         self.now = now
@@ -64,7 +65,9 @@ package struct Assessment: Sendable, Equatable {
         // Nobody is promised anything of a token that an administrator discarded.
         isInDoubt = isHeldInDoubt && !snapshot.isDiscarded
 
-        let times = Times(snapshot, diesAt: diesAt, hasLostLease: hasLostLease, isInDoubt: isInDoubt, now: now)
+        let times = Times(
+            snapshot, diesAt: diesAt, hasLostLease: hasLostLease, isInDoubt: isInDoubt, now: now,
+            passesBudget: passesBudget)
         let reasons = Assessment.reasons(snapshot, wish: wish, now: now, state: state)
         // A forced refresh that must wait does not keep a routine one waiting.
         let due = reasons.first { times.mayMintAt($0, isAlive: state != .dead) <= now } ?? reasons.first
@@ -123,15 +126,20 @@ extension Assessment {
         private let policy: Policy
         private let isInDoubt: Bool
         private let now: Timestamp
+        private let passesBudget: Bool
         private let diesAt: Timestamp?
         private let retryAt: Timestamp?
         private let lostLeaseEnd: Timestamp?
 
-        init(_ snapshot: Snapshot, diesAt: Timestamp?, hasLostLease: Bool, isInDoubt: Bool, now: Timestamp) {
+        init(
+            _ snapshot: Snapshot, diesAt: Timestamp?, hasLostLease: Bool, isInDoubt: Bool, now: Timestamp,
+            passesBudget: Bool
+        ) {
             row = snapshot.row
             policy = snapshot.policy
             self.isInDoubt = isInDoubt
             self.now = now
+            self.passesBudget = passesBudget
             self.diesAt = diesAt
             // A pause holds for the version that failed.
             retryAt = row.retryFor == snapshot.version ? row.retryAt : nil
@@ -159,7 +167,8 @@ extension Assessment {
         func spent(_ reason: RefreshReason?) -> Timestamp? {
             let today = row.ledger(on: policy.day(at: now))
             var isSpent = policy.quota.map { today.calls >= $0 } ?? false
-            if reason?.isForced == true {
+            // What the provider allows in a day binds everybody.
+            if reason?.isForced == true, !passesBudget {
                 isSpent = isSpent || today.forced >= policy.flushBudget
                 if let quota = policy.quota { isSpent = isSpent || today.calls >= quota - policy.quotaReserve }
             }

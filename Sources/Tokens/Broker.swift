@@ -30,10 +30,12 @@ package final class Broker {
     }
 
     /// - Parameters:
+    ///   - visitor: who asks; nil for the service itself, which may everything.
     ///   - deadline: by which the answer must be on its way; nil where nothing sets one.
     ///   - patience: what the last `.wait` for this caller handed over.
     package func decide(
-        _ id: SecretID, wish: Wish, deadline: Moment?, resuming patience: Patience? = nil
+        _ id: SecretID, wish: Wish, visitor: (any Visitor)? = nil, deadline: Moment?,
+        resuming patience: Patience? = nil
     ) -> Decision {
         var wish = wish
         var patience = patience
@@ -50,11 +52,11 @@ package final class Broker {
         for _ in 0..<8 {
             if let deadline, clock.now().timeLeft(until: deadline) <= .zero { break }
             let snapshot: Snapshot
-            switch read(id) {
-            case .success(.found(let found)): snapshot = found
-            case .success(.unknownRealm): return .refuse(.unknownRealm)
-            case .success(.unknownSecret): return .refuse(.unknownSecret)
-            case .failure(let refusal): return .refuse(refusal)
+            let caller: Caller
+            do throws(Refusal) {
+                (snapshot, caller) = try read(id, for: visitor)
+            } catch {
+                return .refuse(error)
             }
             let elapsed = snapshot.asked.elapsed(to: clock.now())
             // An answer that was long under way may speak of a token that is no more.
@@ -67,7 +69,9 @@ package final class Broker {
 
             let view = View(
                 snapshot: snapshot, wish: wish,
-                assessment: Assessment(snapshot, wish: wish, now: snapshot.now + elapsed), ended: ended)
+                assessment: Assessment(
+                    snapshot, wish: wish, now: snapshot.now + elapsed, passesBudget: caller.passesBudget),
+                ended: ended)
             if isFirst { noteEarlyReport(id, view) }
             switch view.next {
             case .say(let decision):
@@ -100,13 +104,30 @@ package final class Broker {
         return .refuse(.busy(retryAfter: .seconds(1)))
     }
 
-    private func read(_ id: SecretID) -> Result<Lookup, Refusal> {
-        do {
-            return .success(try store.read(id, clock: clock))
+    /// Who waits is looked at again with every reading: a key that is revoked meanwhile ends the wait.
+    private func read(_ id: SecretID, for visitor: (any Visitor)?) throws(Refusal) -> (Snapshot, Caller) {
+        let reading: Reading
+        do throws(StoreError) {
+            reading = try store.read(id, keyID: visitor?.keyID, clock: clock)
         } catch .broken(let what) {
-            return .failure(.storeBroken(what))
+            throw .storeBroken(what)
         } catch {
-            return .failure(.storeUnavailable)
+            throw .storeUnavailable
+        }
+        var caller = Caller.schedule
+        if let visitor {
+            do throws(Denial) {
+                caller = try visitor.admit(reading.key)
+            } catch {
+                throw .denied(error)
+            }
+        }
+        // Outside its scope a caller learns nothing, not even from the realm's absence.
+        if !caller.scope.contains(id) { throw caller.scope.touches(id.realm) ? .unknownSecret : .unknownRealm }
+        switch reading.lookup {
+        case .found(let snapshot): return (snapshot, caller)
+        case .unknownRealm: throw .unknownRealm
+        case .unknownSecret: throw .unknownSecret
         }
     }
 

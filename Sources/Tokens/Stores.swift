@@ -15,8 +15,11 @@ package enum StoreError: Error, Sendable, Equatable {
 ///
 /// Every write is guarded by what was read (`fence`, `generation`, `marks`); false means that somebody else was faster.
 package protocol TokenStore: AnyObject {
-    /// Reads row, version and the database's clock. `asked` in the snapshot is read from `clock` before the statement is sent.
-    func read(_ id: SecretID, clock: any Clock) throws(StoreError) -> Lookup
+    /// Reads row, version and the database's clock, and with them, in the one statement, what the key of `keyID` grants.
+    ///
+    /// `asked` in the snapshot is read from `clock` before the statement is sent. Where there is a `keyID` and no such key,
+    /// the lookup says nothing of the secret.
+    func read(_ id: SecretID, keyID: String?, clock: any Clock) throws(StoreError) -> Reading
 
     /// Reads recipe and credentials; nil when realm or secret are gone.
     func material(_ id: SecretID) throws(StoreError) -> Material?
@@ -39,6 +42,24 @@ package protocol TokenStore: AnyObject {
     /// A place whose holder was lost is free again after `length`.
     func enter(_ realm: String, limit: Int, holder: String, length: Duration) throws(StoreError) -> Int?
     func leave(_ realm: String, place: Int, holder: String) throws(StoreError)
+}
+
+/// One reading of a secret, and of who asks for it.
+package struct Reading: Sendable {
+    package var lookup: Lookup
+    /// Nil where no key was asked for, or there is none of that id.
+    package var key: KeyReading?
+
+    package init(lookup: Lookup, key: KeyReading? = nil) {
+        self.lookup = lookup
+        self.key = key
+    }
+}
+
+extension TokenStore {
+    package func read(_ id: SecretID, clock: any Clock) throws(StoreError) -> Lookup {
+        try read(id, keyID: nil, clock: clock).lookup
+    }
 }
 
 /// `SET doubts, dies_at, fails, fence = fence + 1, holder, reason, taken_at = now, lease_until = now + lease
@@ -213,7 +234,9 @@ package struct LateMintMark: Sendable {
 /// Realms as administrators see them.
 package protocol RealmStore: AnyObject {
     /// Last updated first; `keyword` is found in `id` and `comment`, its wildcards taken literally.
-    func realms(_ page: Page, keyword: String?) throws(StoreError) -> Listing<Realm>
+    ///
+    /// Realms that the scope does not touch are neither listed nor counted.
+    func realms(_ page: Page, keyword: String?, in scope: Scope) throws(StoreError) -> Listing<Realm>
     func realm(_ id: String) throws(StoreError) -> Realm?
     /// Creates or updates; answers what is stored. A change of `config` or `logicCode` makes a new version.
     func write(_ id: String, _ change: RealmChange) throws(StoreError) -> Realm
@@ -250,8 +273,8 @@ package enum RealmDeletion: Sendable {
 
 /// Secrets as administrators see them; values go in and never come out here.
 package protocol SecretStore: AnyObject {
-    /// Last updated first.
-    func secrets(_ page: Page, realm: String?) throws(StoreError) -> Listing<Secret>
+    /// Last updated first; secrets outside the scope are neither listed nor counted.
+    func secrets(_ page: Page, realm: String?, in scope: Scope) throws(StoreError) -> Listing<Secret>
     func secret(_ id: SecretID) throws(StoreError) -> Secret?
     /// Creates or updates; nil when the realm is unknown. What is not named stays, `.clear` removes a credential.
     /// A change of any credential makes a new version; `discardsToken` makes one too, and ends what was minted for those before.
@@ -298,7 +321,17 @@ package protocol StoreProbe: AnyObject {
     func probe() throws(StoreError) -> (now: Timestamp, isMigrated: Bool)
 }
 
+extension RealmStore {
+    package func realms(_ page: Page, keyword: String?) throws(StoreError) -> Listing<Realm> {
+        try realms(page, keyword: keyword, in: .everything)
+    }
+}
+
 extension SecretStore {
+    package func secrets(_ page: Page, realm: String?) throws(StoreError) -> Listing<Secret> {
+        try secrets(page, realm: realm, in: .everything)
+    }
+
     package func write(
         _ id: SecretID, _ changes: [String: Change<Redacted<String>>], discardsToken: Bool = false
     ) throws(StoreError) -> Secret? {

@@ -58,12 +58,14 @@ final class World {
     /// Sends a request, and again after every wait, moving the clock; a wait that lasts longer than a minute is an error.
     func send(
         _ method: HTTP.Method, _ target: String, _ body: String? = nil, fields: [Field] = [],
+        from address: String? = nil,
         deadline: Duration? = .seconds(10)
     ) throws -> Answer {
         let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         var request = Request(
             method, path: String(parts[0]), query: parts.count > 1 ? String(parts[1]) : "", fields: Fields(fields),
-            body: Array((body ?? "").utf8), id: "request-1", deadline: deadline.map { clock.now() + $0 })
+            body: Array((body ?? "").utf8), id: "request-1", sourceAddress: address,
+            deadline: deadline.map { clock.now() + $0 })
         if body != nil, request.fields[.contentType] == nil { request.fields[.contentType] = "application/json" }
         var state: (any Sendable)?
         for _ in 0..<600 {

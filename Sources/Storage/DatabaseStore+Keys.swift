@@ -1,0 +1,69 @@
+package import Clocks
+internal import SQL
+package import Tokens
+
+extension DatabaseStore: KeyStore {
+    private static let columns: Query =
+        "\(unsafeSQL: GrantColumns.list), api_key.comment, api_key.created_at, api_key.created_by"
+    private static let names =
+        GrantColumns.qualifiedNames + ["api_key.comment", "api_key.created_at", "api_key.created_by"]
+
+    package func grant(_ id: String) throws(StoreError) -> KeyReading? {
+        let found = try rows("SELECT \(now), \(unsafeSQL: GrantColumns.list) FROM api_key WHERE api_key.id = \(id)")
+        guard let row = found.first else { return nil }
+        var columns = ColumnReader(row, ["clock"] + GrantColumns.qualifiedNames)
+        let now = try columns.instant()
+        return KeyReading(grant: try GrantColumns.read(&columns), now: now)
+    }
+
+    package func keys(_ page: Page) throws(StoreError) -> Listing<APIKey> {
+        let total = try count("SELECT COUNT(*) FROM api_key")
+        let found = try rows(
+            """
+            SELECT \(Self.columns) FROM api_key
+            ORDER BY api_key.created_at DESC, api_key.id \(page.limit)
+            """)
+        var keys: [APIKey] = []
+        for row in found { keys.append(try Self.key(row)) }
+        return Listing(elements: keys, total: total)
+    }
+
+    package func key(_ id: String) throws(StoreError) -> APIKey? {
+        let found = try rows("SELECT \(Self.columns) FROM api_key WHERE api_key.id = \(id)")
+        return try found.first.map { row throws(StoreError) in try Self.key(row) }
+    }
+
+    package func create(_ grant: KeyGrant, comment: String, by creator: String) throws(StoreError) -> APIKey? {
+        let now = try databaseNow()
+        if let expiresAt = grant.expiresAt, expiresAt <= now { return nil }
+        try execute(
+            """
+            INSERT INTO api_key
+                (id, digest, role, scope, addresses, comment, expires_at, created_at, created_by)
+            VALUES (\(grant.id), \(GrantColumns.hex(grant.digest)), \(grant.role.rawValue),
+                \(ScopeText.encode(grant.scope)), \(GrantColumns.text(grant.addresses)), \(comment),
+                \(grant.expiresAt?.milliseconds), \(now.milliseconds), \(creator))
+            """)
+        return APIKey(grant: grant, comment: comment, createdAt: now, createdBy: creator)
+    }
+
+    package func deleteKey(_ id: String) throws(StoreError) -> Bool {
+        try execute("DELETE FROM api_key WHERE id = \(id)") == 1
+    }
+
+    package func noteUse(ofKey id: String, at instant: Timestamp) throws(StoreError) {
+        try execute(
+            """
+            UPDATE api_key SET used_at = \(instant.milliseconds)
+            WHERE id = \(id) AND (used_at IS NULL OR used_at < \(instant.milliseconds))
+            """)
+    }
+
+    private static func key(_ row: Row) throws(StoreError) -> APIKey {
+        var columns = ColumnReader(row, names)
+        let grant = try GrantColumns.read(&columns)
+        return APIKey(
+            grant: grant, comment: try columns.text(), createdAt: try columns.instant(),
+            createdBy: try columns.text())
+    }
+}

@@ -1,0 +1,38 @@
+import HTTP
+import JSON
+import TestKit
+import Testing
+
+/// What the tests of callers have in common: keys made by the administrator whose digest is in the environment.
+extension World {
+    static func withKeys(_ answers: [ScriptedClient.Answer] = [], _ more: [String: String] = [:]) throws -> World {
+        let environment = ["AUTH": "keys", "ADMIN_KEY_SHA256": World.digest].merging(more) { $1 }
+        return try World(answers, environment: environment)
+    }
+
+    /// Sends a request with this key.
+    func send(
+        _ method: HTTP.Method, _ target: String, _ body: String? = nil, as key: String, from address: String? = nil,
+        fields: [Field] = []
+    ) throws -> Answer {
+        try send(method, target, body, fields: fields + [Field(.authorization, "Bearer \(key)")], from: address)
+    }
+
+    /// Makes a key, and answers its text.
+    func makeKey(_ body: String) throws -> (key: String, id: String) {
+        let made = try send(.post, "/api/key", body, as: World.key)
+        try #require(made.status == 200, "\(made.text)")
+        return (try #require(made.json["key"]?.string), try #require(made.json["id"]?.string))
+    }
+
+    /// Stores realms with one secret `app` each.
+    func registerAsAdministrator(_ realms: String..., recipe: String = World.recipe) throws {
+        for realm in realms {
+            let stored = try send(.post, "/api/realm", #"{"id":"\#(realm)","config":\#(recipe)}"#, as: World.key)
+            try #require(stored.status == 200, "\(stored.text)")
+            let body = #"{"realm":"\#(realm)","key":"app","key_1":"an-appid","key_2":"canary-secret"}"#
+            let secret = try send(.post, "/api/secret", body, as: World.key)
+            try #require(secret.status == 200, "\(secret.text)")
+        }
+    }
+}
