@@ -18,9 +18,9 @@ package enum Endpoint: Sendable, Hashable {
         switch self {
         case .token, .refreshToken, .pong, .health: .reader
         case .listRealms, .readRealm, .listSecrets, .readSecret, .readiness: .operator
-        case .writeRealm, .deleteRealm, .writeSecret, .deleteSecret, .placeToken, .listKeys, .createKey, .readKey,
-            .deleteKey:
-            .administrator
+        case .writeRealm, .deleteRealm, .confirmRealm: .administrator
+        case .writeSecret, .deleteSecret, .placeToken: .administrator
+        case .listKeys, .createKey, .readKey, .deleteKey: .administrator
         }
     }
 
