@@ -55,7 +55,7 @@ let package = Package(
         module("Locks"),
 
         // Adapters: each speaks to one outside thing.
-        module("Crypto", ["COpenSSL"]),
+        module("Crypto", ["COpenSSL", "Log"]),
         module("Curl", ["Clocks", "HTTP", "CCurl"]),
         module("HTTPServer", ["HTTP", "Locks", "CMicroHTTPD", "CSystem"]),
         module("MariaDB", ["SQL", "Clocks", "CMariaDB"]),
@@ -66,7 +66,7 @@ let package = Package(
         // The domain, and what serves it.
         module("Tokens", ["Clocks", "JSON", "Locks", "Log"]),
         module("Recipes", ["Tokens", "Clocks", "HTTP", "JSON", "Crypto"]),
-        module("Storage", ["Tokens", "Clocks", "Log", "SQL", "JSON"], embedding: ["Migrations"]),
+        module("Storage", ["Tokens", "Clocks", "Log", "SQL", "JSON", "Crypto"], embedding: ["Migrations"]),
         module("TokenAPI", ["Tokens", "Recipes", "Clocks", "HTTP", "JSON", "Crypto", "Log"]),
 
         module("TokenCache", ["Clocks", "HTTP", "JSON", "Locks", "Log", "Crypto"]),
@@ -87,14 +87,16 @@ let package = Package(
             "token-server",
             [
                 "TokenAPI", "Storage", "Recipes", "Tokens", "FunctionRuntime", "DatabaseDrivers", "SQL", "Curl", "HTTP",
-                "Clocks", "Log",
+                "Clocks", "Log", "Crypto",
             ]),
         program(
             "token-server-cache", ["TokenCache", "FunctionRuntime", "Curl", "HTTP", "Clocks", "Log"]),
-        program("token-server-admin", ["Storage", "DatabaseDrivers", "SQL", "CSystem"]),
+        program("token-server-admin", ["Storage", "DatabaseDrivers", "SQL", "Crypto", "CSystem"]),
         program(
             "event-server",
-            ["EventServer", "Schedules", "Curl", "HTTPServer", "HTTP", "JSON", "Clocks", "Log", "CSystem"]),
+            [
+                "EventServer", "Schedules", "Crypto", "Curl", "HTTPServer", "HTTP", "JSON", "Clocks", "Log", "CSystem",
+            ]),
         program("fake-provider", ["FakeProvider", "HTTPServer", "HTTP", "Clocks", "Log", "CSystem"]),
 
         program("simulate", ["Simulation", "TestKit"]),
@@ -102,7 +104,7 @@ let package = Package(
             "cost-benchmark",
             [
                 "Costs", "Tokens", "Storage", "DatabaseDrivers", "SQL", "TestKit", "Curl", "HTTP", "JSON", "Clocks",
-                "Locks", "Log", "CMariaDB", "CSystem",
+                "Locks", "Log", "Crypto", "CMariaDB", "CSystem",
             ]),
 
         tests(

@@ -72,11 +72,6 @@ struct ColumnReader {
         return word
     }
 
-    /// A column of which this build knows no other content than none.
-    mutating func requireUnsealed() throws(StoreError) {
-        if try optionalText() != nil { throw broken("names a key that this build cannot use", at: index - 1) }
-    }
-
     private func broken(_ problem: String, at index: Int) -> StoreError {
         .broken("\(names[index]) \(problem)")
     }

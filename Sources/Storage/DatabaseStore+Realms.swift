@@ -119,16 +119,21 @@ extension DatabaseStore: RealmStore {
     }
 
     private func insert(_ realm: Realm, _ change: RealmChange) throws(StoreError) -> Bool {
-        let noticeKey: String? = if case .set(let key) = change.noticeKey { key.reveal() } else { nil }
+        // Versions start at the clock, so that a realm that is deleted and made again never repeats one.
+        let start = realm.createdAt.milliseconds
+        var noticeKey: String?
+        if case .set(let key) = change.noticeKey {
+            noticeKey = try sealer.seal(key, at: SealedPlace(.noticeKey, realm: realm.id, version: start))
+        }
+        let sealedWith = noticeKey == nil ? nil : sealer.sealingID
         do {
-            // Versions start at the clock, so that a realm that is deleted and made again never repeats one.
-            let start = realm.createdAt.milliseconds
             try connection.execute(
                 """
                 INSERT INTO realm
-                    (id, config, logic_code, comment, policy, notice_key, recipe_version, revision, created_at, updated_at)
+                    (id, config, logic_code, comment, policy, notice_key, notice_key_sealed_with, notice_key_version,
+                    recipe_version, revision, created_at, updated_at)
                 VALUES (\(realm.id), \(realm.config), \(realm.logicCode), \(realm.comment), \(realm.policy),
-                    \(noticeKey), \(start), \(start), \(start), \(start))
+                    \(noticeKey), \(sealedWith), \(start), \(start), \(start), \(start), \(start))
                 """)
             return true
         } catch {
@@ -140,12 +145,17 @@ extension DatabaseStore: RealmStore {
     private func update(
         _ realm: Realm, _ change: RealmChange, at revision: Int64, version: Int64
     ) throws(StoreError) -> Bool {
-        let noticeKey: Query =
-            switch change.noticeKey {
-            case .keep: ""
-            case .clear: ", notice_key = NULL, notice_key_sealed_with = NULL"
-            case .set(let key): ", notice_key = \(key.reveal()), notice_key_sealed_with = NULL"
-            }
+        let noticeKey: Query
+        switch change.noticeKey {
+        case .keep: noticeKey = ""
+        case .clear: noticeKey = ", notice_key = NULL, notice_key_sealed_with = NULL"
+        case .set(let key):
+            let place = SealedPlace(.noticeKey, realm: realm.id, version: realm.updatedAt.milliseconds)
+            noticeKey = """
+                , notice_key = \(try sealer.seal(key, at: place)), notice_key_sealed_with = \(sealer.sealingID),
+                notice_key_version = \(place.version)
+                """
+        }
         let validFrom: Query = if change.discardsTokens { ", valid_from = \(version)" } else { "" }
         return try execute(
             """

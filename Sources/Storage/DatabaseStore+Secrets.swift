@@ -5,9 +5,13 @@ package import Tokens
 
 extension DatabaseStore: SecretStore {
     private static let columns: Query =
-        "secret.realm, secret.`key`, secret.created_at, secret.updated_at, secret.confirmed_for, secret.credentials"
+        """
+        secret.realm, secret.`key`, secret.created_at, secret.updated_at, secret.confirmed_for, secret.version,
+        secret.sealed_with, secret.credentials
+        """
     private static let names = [
         "secret.realm", "secret.key", "secret.created_at", "secret.updated_at", "secret.confirmed_for",
+        "secret.version", "secret.sealed_with",
         "secret.credentials",
     ]
 
@@ -21,7 +25,7 @@ extension DatabaseStore: SecretStore {
             ORDER BY secret.updated_at DESC, secret.created_at DESC, secret.realm, secret.`key` \(page.limit)
             """)
         var secrets: [Secret] = []
-        for row in found { secrets.append(try Self.secret(row)) }
+        for row in found { secrets.append(try secret(row)) }
         return Listing(elements: secrets, total: total)
     }
 
@@ -29,7 +33,8 @@ extension DatabaseStore: SecretStore {
         let found = try rows(
             "SELECT \(Self.columns) FROM secret WHERE secret.realm = \(id.realm) AND secret.`key` = \(id.key)")
         guard let row = found.first else { return nil }
-        return try Self.secret(row)
+        let secret = try secret(row)
+        return secret.id == id ? secret : nil
     }
 
     package func write(
@@ -39,7 +44,7 @@ extension DatabaseStore: SecretStore {
             let found = try rows(
                 """
                 SELECT \(now), realm.revision, secret.version, secret.sealed_with, secret.created_at, secret.updated_at,
-                    secret.confirmed_for, secret.credentials
+                    secret.confirmed_for, realm.id, secret.`key`, secret.credentials
                 FROM realm LEFT JOIN secret ON secret.realm = realm.id AND secret.`key` = \(id.key)
                 WHERE realm.id = \(id.realm)
                 """)
@@ -48,7 +53,7 @@ extension DatabaseStore: SecretStore {
                 row,
                 [
                     "clock", "realm.revision", "secret.version", "secret.sealed_with", "secret.created_at",
-                    "secret.updated_at", "secret.confirmed_for", "secret.credentials",
+                    "secret.updated_at", "secret.confirmed_for", "realm.id", "secret.key", "secret.credentials",
                 ])
             let now = try columns.instant()
             columns.skip(1)
@@ -56,15 +61,22 @@ extension DatabaseStore: SecretStore {
                 let credentials = CredentialsText.merge(changes, into: [:]) ?? [:]
                 return try insert(id, credentials, destination, at: now)
             }
-            try columns.requireUnsealed()
+            let sealedWith = try columns.optionalText()
             let createdAt = try columns.instant()
             let updatedAt = try columns.instant()
             let oldDestination = try columns.optionalText().map { Destination($0) }
-            let old = try CredentialsText.decode(try columns.text())
+            let stored = SecretID(realm: try columns.text(), key: try columns.text())
+            // Where what is stored does not open, what is entered now is all there is.
+            let opened = try credentials(try columns.text(), sealedWith: sealedWith, of: stored, version)
+            let old = opened ?? [:]
             let merged = CredentialsText.merge(changes, into: old)
             let newDestination = changes.replacesAll(old.keys) ? destination ?? oldDestination : oldDestination
-            if merged == nil, !discardsToken, newDestination == oldDestination {
-                return .stored(Secret(id, old, newDestination, createdAt: createdAt, updatedAt: updatedAt))
+            // Nothing was entered in the place of what does not open: it stays, in case its key comes back.
+            let isUnchanged = merged == nil && !discardsToken && newDestination == oldDestination
+            if isUnchanged || (merged == nil && opened == nil) {
+                var secret = Secret(id, old, oldDestination, createdAt: createdAt, updatedAt: updatedAt)
+                secret.isQuarantined = opened == nil
+                return .stored(secret)
             }
             let new = merged ?? old
             let newVersion = max(version + 1, now.milliseconds)
@@ -74,9 +86,10 @@ extension DatabaseStore: SecretStore {
                 new["refresh_token"].map { Array($0.reveal().utf8) }
                 == old["refresh_token"].map { Array($0.reveal().utf8) }
             let refresh: Query = if isSameRefreshToken { "" } else { ", refresh_version = \(newVersion)" }
+            let sealed = try seal(new, of: stored, newVersion)
             let updated = try execute(
                 """
-                UPDATE secret SET credentials = \(CredentialsText.encode(new)), sealed_with = NULL,
+                UPDATE secret SET credentials = \(sealed), sealed_with = \(sealer.sealingID), quarantined_at = NULL,
                     version = \(newVersion), confirmed_for = \(newDestination?.text),
                     updated_at = \(now.milliseconds)\(discard)\(refresh)
                 WHERE realm = \(id.realm) AND `key` = \(id.key) AND version = \(version)
@@ -94,24 +107,33 @@ extension DatabaseStore: SecretStore {
             let found = try rows(
                 """
                 SELECT realm.recipe_version, secret.version, realm.revision,
-                    CASE WHEN realm.config IS NOT NULL OR realm.logic_code <> '' THEN 1 ELSE 0 END
+                    CASE WHEN realm.config IS NOT NULL OR realm.logic_code <> '' THEN 1 ELSE 0 END,
+                    token.realm, token.`key`, token.generation
                 FROM realm INNER JOIN secret ON secret.realm = realm.id
+                    INNER JOIN token ON token.realm = secret.realm AND token.`key` = secret.`key`
                 WHERE realm.id = \(id.realm) AND secret.`key` = \(id.key)
                 """)
             guard let row = found.first else { return .some(nil) }
             var columns = ColumnReader(
-                row, ["realm.recipe_version", "secret.version", "realm.revision", "realm.config and logic_code"])
+                row,
+                [
+                    "realm.recipe_version", "secret.version", "realm.revision", "realm.config and logic_code",
+                    "token.realm", "token.key", "token.generation",
+                ])
             let version = Version(realm: try columns.integer(), secret: try columns.integer())
             let revision = try columns.integer()
             if try columns.integer() != 0 { return .some(.hasUpstream) }
-            return try place(token, id, version, at: revision) ? .some(.placed) : nil
+            let stored = SecretID(realm: try columns.text(), key: try columns.text())
+            let generation = try columns.integer()
+            return try place(token, stored, version, at: revision, after: generation) ? .some(.placed) : nil
         }
     }
 
     /// The fence goes up, so that no call of a recipe that is no more can store its token over this one.
     private func place(
-        _ token: PlacedToken, _ id: SecretID, _ version: Version, at revision: Int64
+        _ token: PlacedToken, _ id: SecretID, _ version: Version, at revision: Int64, after generation: Int64
     ) throws(StoreError) -> Bool {
+        let value = try sealer.seal(token.token, at: SealedPlace(.token, id, version: generation + 1))
         let expiresAt: Query =
             switch token.expiry {
             case .never: "NULL"
@@ -125,13 +147,13 @@ extension DatabaseStore: SecretStore {
             guard realms == 1 else { return false }
             return try connection.execute(
                 """
-                UPDATE token SET token = \(token.token.reveal()), sealed_with = NULL, expires_at = \(expiresAt),
-                    generation = generation + 1, fence = fence + 1, minted_at = \(now),
+                UPDATE token SET token = \(value), sealed_with = \(sealer.sealingID), expires_at = \(expiresAt),
+                    generation = \(generation + 1), fence = fence + 1, minted_at = \(now),
                     minted_for_realm = \(version.realm), minted_for_secret = \(version.secret),
                     doubts = 0, dies_at = NULL, next_mint_at = NULL, due_at = NULL,
                     retry_at = NULL, retry_class = NULL, retry_for_realm = NULL, retry_for_secret = NULL,
                     failure = NULL, fails = 0, holder = NULL, reason = NULL, taken_at = NULL, lease_until = NULL
-                WHERE realm = \(id.realm) AND `key` = \(id.key)
+                WHERE realm = \(id.realm) AND `key` = \(id.key) AND generation = \(generation)
                 """) == 1
         }
     }
@@ -156,6 +178,7 @@ extension DatabaseStore: SecretStore {
     ) throws(StoreError) -> Written? {
         // Versions and fences start at the clock, so that a secret that is deleted and made again never repeats one.
         let start = now.milliseconds
+        let sealed = try seal(credentials, of: id, start)
         do {
             return try connection.transaction {
                 // A write of the realm's own row: whatever the isolation, either this or its deletion comes first.
@@ -163,8 +186,9 @@ extension DatabaseStore: SecretStore {
                 guard realms == 1 else { return .unknownRealm }
                 try connection.execute(
                     """
-                    INSERT INTO secret (realm, `key`, credentials, confirmed_for, version, created_at, updated_at)
-                    VALUES (\(id.realm), \(id.key), \(CredentialsText.encode(credentials)), \(destination?.text),
+                    INSERT INTO secret
+                        (realm, `key`, credentials, sealed_with, confirmed_for, version, created_at, updated_at)
+                    VALUES (\(id.realm), \(id.key), \(sealed), \(sealer.sealingID), \(destination?.text),
                         \(start), \(start), \(start))
                     """)
                 try connection.execute(
@@ -182,14 +206,34 @@ extension DatabaseStore: SecretStore {
         }
     }
 
-    private static func secret(_ row: Row) throws(StoreError) -> Secret {
-        var columns = ColumnReader(row, names)
+    private func secret(_ row: Row) throws(StoreError) -> Secret {
+        var columns = ColumnReader(row, Self.names)
         let id = SecretID(realm: try columns.text(), key: try columns.text())
         let createdAt = try columns.instant()
         let updatedAt = try columns.instant()
         let destination = try columns.optionalText().map { Destination($0) }
-        return Secret(
-            id, try CredentialsText.decode(try columns.text()), destination, createdAt: createdAt, updatedAt: updatedAt)
+        let version = try columns.integer()
+        let sealedWith = try columns.optionalText()
+        let credentials = try credentials(try columns.text(), sealedWith: sealedWith, of: id, version)
+        var secret = Secret(id, credentials ?? [:], destination, createdAt: createdAt, updatedAt: updatedAt)
+        secret.isQuarantined = credentials == nil
+        return secret
+    }
+
+    /// Nil where they do not open.
+    private func credentials(
+        _ text: String, sealedWith: String?, of id: SecretID, _ version: Int64
+    ) throws(StoreError) -> [String: Redacted<String>]? {
+        let opened = try sealer.open(text, sealedWith: sealedWith, at: SealedPlace(.credentials, id, version: version))
+        guard let opened else { return nil }
+        return try CredentialsText.decode(opened.reveal())
+    }
+
+    private func seal(
+        _ credentials: [String: Redacted<String>], of id: SecretID, _ version: Int64
+    ) throws(StoreError) -> String {
+        try sealer.seal(
+            Redacted(CredentialsText.encode(credentials)), at: SealedPlace(.credentials, id, version: version))
     }
 }
 

@@ -11,7 +11,7 @@ extension DatabaseStore: TokenStore {
     private static let lookupColumns =
         [
             "clock", "realm.recipe_version", "realm.valid_from", "realm.config and logic_code", "realm.policy",
-            "secret.version", "secret.valid_from",
+            "realm.id", "secret.key", "secret.version", "secret.valid_from",
         ] + TokenColumns.qualifiedNames
     private static let keyedLookupColumns =
         [lookupColumns[0]] + GrantColumns.qualifiedNames + Array(lookupColumns.dropFirst())
@@ -27,7 +27,7 @@ extension DatabaseStore: TokenStore {
             """
             SELECT \(now), \(keyColumns)realm.recipe_version, realm.valid_from,
                 CASE WHEN realm.config IS NOT NULL OR realm.logic_code <> '' THEN 1 ELSE 0 END, realm.policy,
-                secret.version, secret.valid_from, \(unsafeSQL: TokenColumns.list)
+                realm.id, secret.`key`, secret.version, secret.valid_from, \(unsafeSQL: TokenColumns.list)
             FROM \(source)
                 LEFT JOIN secret ON secret.realm = realm.id AND secret.`key` = \(id.key)
                 LEFT JOIN token ON token.realm = secret.realm AND token.`key` = secret.`key`
@@ -37,19 +37,25 @@ extension DatabaseStore: TokenStore {
         var columns = ColumnReader(row, isKeyed ? Self.keyedLookupColumns : Self.lookupColumns)
         let now = try columns.instant()
         let key = isKeyed ? KeyReading(grant: try GrantColumns.read(&columns), now: now) : nil
-        return Reading(lookup: try lookup(&columns, now: now, asked: asked), key: key)
+        return Reading(lookup: try lookup(id, &columns, now: now, asked: asked), key: key)
     }
 
-    private func lookup(_ columns: inout ColumnReader, now: Timestamp, asked: Moment) throws(StoreError) -> Lookup {
+    private func lookup(
+        _ id: SecretID, _ columns: inout ColumnReader, now: Timestamp, asked: Moment
+    ) throws(StoreError) -> Lookup {
         guard let realmVersion = try columns.optionalInteger() else { return .unknownRealm }
         let realmValidFrom = try columns.integer()
         let hasUpstream = try columns.integer() != 0
         let policy = try policy(try columns.optionalText())
-        guard let secretVersion = try columns.optionalInteger() else { return .unknownSecret }
+        // A database may take names for equal that differ in spaces at their end, and what is sealed is bound to the name.
+        guard try columns.text().utf8.elementsEqual(id.realm.utf8) else { return .unknownRealm }
+        guard let key = try columns.optionalText(), key.utf8.elementsEqual(id.key.utf8) else { return .unknownSecret }
+        let secretVersion = try columns.integer()
         let validFrom = Version(realm: realmValidFrom, secret: try columns.integer())
         return .found(
             Snapshot(
-                row: try TokenColumns.read(&columns), version: Version(realm: realmVersion, secret: secretVersion),
+                row: try TokenColumns.read(&columns, of: id, sealer),
+                version: Version(realm: realmVersion, secret: secretVersion),
                 validFrom: validFrom, hasUpstream: hasUpstream, policy: policy, now: now, asked: asked))
     }
 
@@ -57,8 +63,9 @@ extension DatabaseStore: TokenStore {
         let found = try rows(
             """
             SELECT realm.recipe_version, realm.config, realm.logic_code,
-                secret.version, secret.refresh_version, secret.sealed_with, secret.credentials,
-                token.sealed_with, token.refresh_token_for, token.refresh_token, secret.confirmed_for
+                secret.version, secret.refresh_version, secret.quarantined_at, secret.sealed_with, secret.credentials,
+                token.refresh_token_for, token.refresh_token_generation, token.refresh_token_sealed_with,
+                token.refresh_token, secret.confirmed_for
             FROM realm INNER JOIN secret ON secret.realm = realm.id
                 LEFT JOIN token ON token.realm = secret.realm AND token.`key` = secret.`key`
             WHERE realm.id = \(id.realm) AND secret.`key` = \(id.key)
@@ -68,23 +75,62 @@ extension DatabaseStore: TokenStore {
             row,
             [
                 "realm.recipe_version", "realm.config", "realm.logic_code", "secret.version", "secret.refresh_version",
-                "secret.sealed_with", "secret.credentials", "token.sealed_with", "token.refresh_token_for",
-                "token.refresh_token", "secret.confirmed_for",
+                "secret.quarantined_at", "secret.sealed_with", "secret.credentials", "token.refresh_token_for",
+                "token.refresh_token_generation", "token.refresh_token_sealed_with", "token.refresh_token",
+                "secret.confirmed_for",
             ])
         let realmVersion = try columns.integer()
         let config = try columns.optionalText()
         let logicCode = try columns.text()
         let version = Version(realm: realmVersion, secret: try columns.integer())
         let refreshVersion = try columns.integer()
-        try columns.requireUnsealed()
-        let credentials = try CredentialsText.decode(try columns.text())
-        try columns.requireUnsealed()
-        let descendsFrom = try columns.optionalInteger()
-        let refreshToken = try columns.optionalText().map { Redacted($0) }
+        let isQuarantined = try columns.optionalInteger() != nil
+        let place = SealedPlace(.credentials, id, version: version.secret)
+        let sealedWith = try columns.optionalText()
+        let text = try sealer.open(try columns.text(), sealedWith: sealedWith, at: place)
+        let refreshToken = try refreshToken(&columns, of: id, descendingFrom: refreshVersion)
+        guard let text, refreshToken != .closed else {
+            if !isQuarantined { try quarantine(id, version.secret, since: now) }
+            throw .quarantined(version)
+        }
+        // The key is there again.
+        if isQuarantined { try quarantine(id, version.secret, since: "NULL") }
         return Material(
-            id: id, version: version, config: config, logicCode: logicCode, credentials: credentials,
-            refreshToken: descendsFrom == refreshVersion ? refreshToken : nil, refreshVersion: refreshVersion,
-            confirmedFor: try columns.optionalText().map { Destination($0) })
+            id: id, version: version, config: config, logicCode: logicCode,
+            credentials: try CredentialsText.decode(text.reveal()), refreshToken: refreshToken.value,
+            refreshVersion: refreshVersion, confirmedFor: try columns.optionalText().map { Destination($0) })
+    }
+
+    private enum RefreshToken: Equatable {
+        /// Nil where none of the present line is stored.
+        case open(Redacted<String>?)
+        /// To ask with an older one in its place could end what this one is good for.
+        case closed
+
+        var value: Redacted<String>? {
+            if case .open(let value) = self { value } else { nil }
+        }
+    }
+
+    private func refreshToken(
+        _ columns: inout ColumnReader, of id: SecretID, descendingFrom refreshVersion: Int64
+    ) throws(StoreError) -> RefreshToken {
+        let descendsFrom = try columns.optionalInteger()
+        let generation = try columns.optionalInteger() ?? 0
+        let sealedWith = try columns.optionalText()
+        guard let text = try columns.optionalText(), descendsFrom == refreshVersion else { return .open(nil) }
+        let place = SealedPlace(.refreshToken, id, version: generation)
+        guard let value = try sealer.open(text, sealedWith: sealedWith, at: place) else { return .closed }
+        return .open(value)
+    }
+
+    /// Writes down that the credentials of this version do not open, or that they do again.
+    private func quarantine(_ id: SecretID, _ version: Int64, since instant: Query) throws(StoreError) {
+        try execute(
+            """
+            UPDATE secret SET quarantined_at = \(instant)
+            WHERE realm = \(id.realm) AND `key` = \(id.key) AND version = \(version)
+            """)
     }
 
     package func take(_ id: SecretID, _ lease: LeaseRequest) throws(StoreError) -> Bool {
@@ -119,20 +165,22 @@ extension DatabaseStore: TokenStore {
         let step: Int64 = mint.sameTokenNextMintAt == nil ? 1 : 0
         // A mark since the look tells of a mint that came after this one.
         let diesAt = mint.overlap.map { (mint.look + $0).milliseconds }
-        let refreshToken: Query =
-            if let refreshToken = mint.refreshToken {
+        let generation = mint.generation + step
+        let token = try sealer.seal(mint.token, at: SealedPlace(.token, id, version: generation))
+        var refreshToken: Query = ""
+        if let rotated = mint.refreshToken {
+            let value = try sealer.seal(rotated.value, at: SealedPlace(.refreshToken, id, version: generation))
+            refreshToken = """
+                refresh_token = \(value), refresh_token_sealed_with = \(sealer.sealingID),
+                refresh_token_generation = \(generation), refresh_token_for = \(rotated.descendsFrom),
                 """
-                refresh_token = \(refreshToken.value.reveal()), refresh_token_for = \(refreshToken.descendsFrom),
-                """
-            } else {
-                ""
-            }
+        }
         return try execute(
             with: mint.notice, of: id,
             """
             UPDATE token SET next_mint_at = \(nextMint),
-                token = \(mint.token.reveal()), sealed_with = NULL, \(refreshToken) expires_at = \(mint.expiresAt?.milliseconds),
-                generation = generation + \(step), minted_at = \(mint.look.milliseconds),
+                token = \(token), sealed_with = \(sealer.sealingID), \(refreshToken)
+                expires_at = \(mint.expiresAt?.milliseconds), generation = \(generation), minted_at = \(mint.look.milliseconds),
                 minted_for_realm = \(mint.version.realm), minted_for_secret = \(mint.version.secret),
                 doubts = CASE WHEN marks = \(mint.marksAtLook) THEN 0 ELSE 1 END,
                 dies_at = CASE WHEN marks = \(mint.marksAtLook) THEN NULL ELSE \(diesAt) END,

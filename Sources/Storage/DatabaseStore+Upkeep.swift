@@ -53,7 +53,7 @@ extension DatabaseStore: NoticeStore {
             """
             SELECT notice.id, notice.realm, notice.`key`, notice.event, notice.generation, notice.failure,
                 notice.created_at, notice.attempts, notice.next_at,
-                realm.policy, realm.notice_key_sealed_with, realm.notice_key
+                realm.policy, realm.id, realm.notice_key_version, realm.notice_key_sealed_with, realm.notice_key
             FROM notice LEFT JOIN realm ON realm.id = notice.realm
             WHERE notice.next_at <= \(now.milliseconds) ORDER BY notice.next_at, notice.id LIMIT \(Int64(limit))
             """)
@@ -64,7 +64,7 @@ extension DatabaseStore: NoticeStore {
                 [
                     "notice.id", "notice.realm", "notice.key", "notice.event", "notice.generation", "notice.failure",
                     "notice.created_at", "notice.attempts", "notice.next_at", "realm.policy",
-                    "realm.notice_key_sealed_with", "realm.notice_key",
+                    "realm.id", "realm.notice_key_version", "realm.notice_key_sealed_with", "realm.notice_key",
                 ])
             let number = try columns.integer()
             let id = SecretID(realm: try columns.text(), key: try columns.text())
@@ -77,10 +77,13 @@ extension DatabaseStore: NoticeStore {
             let nextAt = try columns.instant()
             let text = try columns.optionalText()
             let url = (try? policy(text))?.noticeURL
-            try columns.requireUnsealed()
-            let key = try columns.optionalText()
+            let realm = try columns.optionalText() ?? ""
+            let place = SealedPlace(.noticeKey, realm: realm, version: try columns.optionalInteger() ?? 0)
+            let sealedWith = try columns.optionalText()
             var target: NoticeTarget?
-            if let url, let key { target = NoticeTarget(url: url, key: Redacted(key)) }
+            if let key = try columns.optionalText(), let url {
+                target = NoticeTarget(url: url, key: try sealer.open(key, sealedWith: sealedWith, at: place))
+            }
             notices.append(
                 PendingNotice(
                     number: number, id: id, notice: Notice(event, generation: generation, failure: failure),

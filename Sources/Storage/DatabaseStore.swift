@@ -8,13 +8,15 @@ internal import Tokens
 /// tried again from the reading when somebody else was faster.
 package final class DatabaseStore {
     let connection: any SQL.Connection
+    let sealer: Sealer
     private var policies = StoredPolicies()
 
     private let clock: (any Clock)?
 
     /// - Parameter clock: stands in for the database's own in every statement; for simulations alone, where time is virtual.
-    package init(_ connection: any SQL.Connection, clock: (any Clock)? = nil) {
+    package init(_ connection: any SQL.Connection, sealer: Sealer, clock: (any Clock)? = nil) {
         self.connection = connection
+        self.sealer = sealer
         self.clock = clock
     }
 

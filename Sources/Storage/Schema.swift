@@ -30,6 +30,9 @@ package enum Schema {
             number: 4, name: "lifetime", mysql: PackageResources.m0004_lifetime_mysql_sql,
             sqlite: PackageResources.m0004_lifetime_sqlite_sql),
         File(
+            number: 5, name: "sealing", mysql: PackageResources.m0005_sealing_mysql_sql,
+            sqlite: PackageResources.m0005_sealing_sqlite_sql),
+        File(
             number: 6, name: "api keys", mysql: PackageResources.m0006_keys_mysql_sql,
             sqlite: PackageResources.m0006_keys_sqlite_sql),
         File(

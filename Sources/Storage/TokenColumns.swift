@@ -5,7 +5,7 @@ internal import Tokens
 /// The columns of `token` in the order in which they are selected and read.
 enum TokenColumns {
     static let names = [
-        "generation", "token", "sealed_with", "expires_at", "minted_at", "minted_for_realm", "minted_for_secret",
+        "generation", "sealed_with", "token", "expires_at", "minted_at", "minted_for_realm", "minted_for_secret",
         "fence",
         "holder", "taken_at", "lease_until", "reason", "next_mint_at", "retry_at", "retry_class", "retry_for_realm",
         "retry_for_secret", "failure", "fails", "doubts", "dies_at", "marks",
@@ -15,11 +15,17 @@ enum TokenColumns {
     static let qualifiedNames = names.map { "token.\($0)" }
     static let list = qualifiedNames.joined(separator: ", ")
 
-    static func read(_ columns: inout ColumnReader) throws(StoreError) -> TokenRow {
+    /// A token that does not open is none: it will be fetched again.
+    static func read(
+        _ columns: inout ColumnReader, of id: SecretID, _ sealer: Sealer
+    ) throws(StoreError) -> TokenRow {
         var row = TokenRow()
         row.generation = try columns.integer()
-        row.token = try columns.optionalText().map { Redacted($0) }
-        try columns.requireUnsealed()
+        let sealedWith = try columns.optionalText()
+        if let text = try columns.optionalText() {
+            let place = SealedPlace(.token, id, version: row.generation)
+            row.token = try sealer.open(text, sealedWith: sealedWith, at: place)
+        }
         row.expiresAt = try columns.optionalInstant()
         row.mintedAt = try columns.optionalInstant()
         row.mintedFor = try columns.optionalVersion()

@@ -67,4 +67,9 @@ extension InMemoryStore: StoreProbe {
     package func probe() throws(StoreError) -> (now: Timestamp, isMigrated: Bool) {
         (now: clock.now().wall, isMigrated: true)
     }
+
+    /// Nothing is sealed here.
+    package func probeKeys() throws(StoreError) -> KeyHealth {
+        KeyHealth()
+    }
 }

@@ -77,11 +77,12 @@ package final class NoticeDelivery {
     }
 
     private func deliver(_ notice: PendingNotice, to target: NoticeTarget, at now: Timestamp) -> Bool {
-        guard let url = try? HTTP.URL(parsing: target.url), egress.permits(url.origin) == nil else { return false }
+        guard let key = target.key, let url = try? HTTP.URL(parsing: target.url), egress.permits(url.origin) == nil
+        else { return false }
         let body = JSON.Value.object(Object(notice)).encoded
         let id = "notice_\(notice.number)"
         let seconds = now.milliseconds / 1_000
-        guard let signature = NoticeDelivery.signature(id, seconds, body, target.key) else { return false }
+        guard let signature = NoticeDelivery.signature(id, seconds, body, key) else { return false }
         var fields = Fields([Field(.contentType, "application/json")])
         for (name, value) in [
             ("webhook-id", id), ("webhook-timestamp", String(seconds)), ("webhook-signature", signature),

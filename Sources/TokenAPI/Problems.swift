@@ -47,7 +47,7 @@ extension Problem {
     init(_ error: StoreError) {
         switch error {
         case .unavailable, .uncertain: self = .databaseUnavailable
-        case .broken: self = .inconsistent
+        case .broken, .quarantined: self = .inconsistent
         }
     }
 
@@ -102,6 +102,8 @@ extension Problem {
         case .unconfirmed:
             self.init(
                 .conflict, type: "confirmation-required", title: "Confirmation required", detail: failure.detail)
+        case .quarantined:
+            self.init(.conflict, type: "secret-quarantined", title: "Secret quarantined", detail: failure.detail)
         case .unreachable:
             self.init(
                 .serviceUnavailable, type: "provider-unreachable", title: "Provider unreachable",

@@ -13,12 +13,19 @@ extension TokenService {
 
     /// Asks the database for its clock and its schema; 503 names every check that failed.
     func readiness() -> Response {
-        // There are no keys to check before credentials are sealed: nothing that could fail.
-        var checks: Object = ["database": "ok", "schema": "ok", "keys": "none", "clock": "ok"]
+        var checks: Object = ["database": "ok", "schema": "ok", "keys": "unknown", "clock": "ok"]
+        var keysWork = false
         let before = clock.now()
         do throws(StoreError) {
             let (now, isMigrated) = try probe.probe()
-            if !isMigrated { checks["schema"] = "migrations are missing: run token-server-admin migrate" }
+            if isMigrated {
+                let health = try probe.probeKeys()
+                checks["keys"] = .string(TokenService.words(for: health))
+                // Some that do not open are no reason to send the others' callers away.
+                keysWork = health.isWorking && (health.known > 0 || health.unknown == 0)
+            } else {
+                checks["schema"] = "migrations are missing: run token-server-admin migrate"
+            }
             let skew = now - before.wall
             if max(skew, .zero - skew) > TokenService.largestSkew {
                 checks["clock"] = .string("\(skew.wholeMilliseconds) ms apart from the database's")
@@ -30,12 +37,23 @@ extension TokenService {
             checks["schema"] = "unknown"
             checks["clock"] = "unknown"
         }
-        let isReady = checks.members.allSatisfy { $0.value == "ok" || ($0.name == "keys" && $0.value == "none") }
+        let isReady = checks.members.allSatisfy { $0.value == "ok" || ($0.name == "keys" && keysWork) }
         var response = Response(
             isReady ? .ok : .serviceUnavailable,
             json: ["status": .string(isReady ? "ok" : "unavailable"), "checks": .object(checks)])
         response.fields[.cacheControl] = "no-store"
         if !isReady { response.fields[.retryAfter] = "1" }
         return response
+    }
+
+    private static func words(for health: KeyHealth) -> String {
+        if !health.isWorking { return "nothing can be sealed; the log says why" }
+        var words: [String] = []
+        if health.unknown > 0 {
+            let ids = health.unknownIDs.sorted().joined(separator: ", ")
+            words.append("\(health.unknown) secrets are sealed with keys that MASTER_KEYS lacks (\(ids))")
+        }
+        if health.quarantined > 0 { words.append("\(health.quarantined) secrets are quarantined") }
+        return words.isEmpty ? "ok" : words.joined(separator: "; ") + ": token-server-admin rekey lists them"
     }
 }

@@ -206,6 +206,7 @@ extension TokenService {
         if let destination = secret.confirmedFor, destination != .nowhere {
             object["confirmed_for"] = .string(destination.text)
         }
+        if secret.isQuarantined { object["quarantined"] = true }
         object["created_at"] = .string(secret.createdAt.iso8601)
         object["updated_at"] = .string(secret.updatedAt.iso8601)
         return object

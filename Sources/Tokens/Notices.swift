@@ -30,9 +30,10 @@ package struct PendingNotice: Sendable, Equatable {
 /// Who is told, and with what key.
 package struct NoticeTarget: Sendable, Equatable {
     package var url: String
-    package var key: Redacted<String>
+    /// Nil where what is stored does not open: nothing can be signed until it does, or is entered again.
+    package var key: Redacted<String>?
 
-    package init(url: String, key: Redacted<String>) {
+    package init(url: String, key: Redacted<String>?) {
         self.url = url
         self.key = key
     }

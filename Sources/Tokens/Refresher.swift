@@ -128,8 +128,14 @@ final class Refresher {
     // MARK: Look and call
 
     private func perform(_ call: Call) throws(StoreError) -> Ended {
-        guard let material = try store.material(call.id) else { return .secretGone }
         var sentCalls: Int64 = 0
+        let material: Material
+        do throws(StoreError) {
+            guard let read = try store.material(call.id) else { return .secretGone }
+            material = read
+        } catch .quarantined(let version) {
+            return try fail(call, .quarantined(call.id), sentCalls, version, at: nil)
+        }
         var lastFailure: UpstreamFailure?
         while true {
             guard let timeout = call.policy.callTime(until: call.deadline, now: clock.now()) else {

@@ -41,6 +41,8 @@ package struct Secret: Sendable, Equatable {
     package var updatedAt: Timestamp
     /// What the credentials may be sent to; nil as in `Material`.
     package var confirmedFor: Destination?
+    /// The stored credentials do not open, not even their names: they have to be entered again.
+    package var isQuarantined = false
 
     package init(id: SecretID, credentialNames: [String], createdAt: Timestamp, updatedAt: Timestamp) {
         self.id = id

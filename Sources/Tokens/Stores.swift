@@ -9,6 +9,8 @@ package enum StoreError: Error, Sendable, Equatable {
     case uncertain
     /// The database answered what it should not: a missing table, a value of another type. The text names no value.
     case broken(String)
+    /// The credentials of this version, or the refresh token that goes with them, do not open with any of the master keys.
+    case quarantined(Version)
 }
 
 /// The token row of one secret: the statements of the refresh protocol, each one statement, each done or not.
@@ -319,6 +321,31 @@ package enum TokenPlacement: Sendable, Equatable {
 package protocol StoreProbe: AnyObject {
     /// The database's clock, and whether every migration that this build needs has been run.
     func probe() throws(StoreError) -> (now: Timestamp, isMigrated: Bool)
+    /// How the stored secrets stand to the master keys.
+    func probeKeys() throws(StoreError) -> KeyHealth
+}
+
+/// Whether stored secrets can be opened.
+package struct KeyHealth: Sendable, Equatable {
+    /// Something can be sealed and opened at all.
+    package var isWorking: Bool
+    /// Secrets that were sealed with a key which is here.
+    package var known: Int
+    /// Secrets that were sealed with keys which are not here, and the ids of those.
+    package var unknown: Int
+    package var unknownIDs: [String]
+    /// Secrets whose key is here and that did not open when they were needed.
+    package var quarantined: Int
+
+    package init(
+        isWorking: Bool = true, known: Int = 0, unknown: Int = 0, unknownIDs: [String] = [], quarantined: Int = 0
+    ) {
+        self.isWorking = isWorking
+        self.known = known
+        self.unknown = unknown
+        self.unknownIDs = unknownIDs
+        self.quarantined = quarantined
+    }
 }
 
 extension RealmStore {

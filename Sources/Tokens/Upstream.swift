@@ -12,6 +12,8 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
         case unusable
         /// The credentials were entered for another destination: 409 until an administrator confirms.
         case unconfirmed
+        /// The stored credentials do not open: 409 until an administrator enters them again.
+        case quarantined
     }
 
     package var kind: Kind
@@ -40,6 +42,17 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
         self.address = address
         self.retryAfter = retryAfter
         self.isDaily = isDaily
+    }
+}
+
+extension UpstreamFailure {
+    /// Nothing can be asked of the provider for this secret.
+    static func quarantined(_ id: SecretID) -> UpstreamFailure {
+        UpstreamFailure(
+            .quarantined, .configuration,
+            detail:
+                "the stored credentials of key \(id.key) in realm \(id.realm) do not open with any of the master keys; an administrator must enter them again"
+        )
     }
 }
 

@@ -80,7 +80,8 @@ enum DatabaseHits {
     /// What the store really sends for a hit.
     private static func statementOfAHit(_ url: String) throws -> Query {
         let noting = NotingConnection(try DatabaseURL(parsing: url).connection())
-        _ = try DatabaseStore(noting).read(SecretID(realm: "bench", key: "app"), clock: SystemClock())
+        let store = DatabaseStore(noting, sealer: Sealer(try BenchmarkKeys.keys()))
+        _ = try store.read(SecretID(realm: "bench", key: "app"), clock: SystemClock())
         noting.close()
         guard noting.queries.count == 1, let query = noting.queries.first else {
             throw BenchmarkFailure(description: "a hit is \(noting.queries.count) statements")

@@ -1,4 +1,5 @@
 internal import Clocks
+internal import Crypto
 internal import DatabaseDrivers
 internal import Glibc
 internal import Log
@@ -24,16 +25,17 @@ enum RefreshCosts {
             try MigrationRunner(connection).run(try Schema.migrations(for: connection.dialect))
         }
         let realm = "bench-\(getpid())"
-        let store = DatabaseStore(url.connection())
+        let keys = try BenchmarkKeys.keys(environment: environment)
+        let store = DatabaseStore(url.connection(), sealer: Sealer(keys))
         _ = try store.write(realm, RealmChange(config: .set("{}")))
-        return [try statements(url, realm), try waits(url, realm)]
+        return [try statements(url, keys, realm), try waits(url, keys, realm)]
     }
 
     // MARK: Statements
 
-    private static func statements(_ url: DatabaseURL, _ realm: String) throws -> Report.Table {
+    private static func statements(_ url: DatabaseURL, _ keys: MasterKeys, _ realm: String) throws -> Report.Table {
         let counting = NotingConnection(url.connection())
-        let store = DatabaseStore(counting)
+        let store = DatabaseStore(counting, sealer: Sealer(keys))
         let id = SecretID(realm: realm, key: "statements")
         _ = try store.write(id, ["key_1": .set(Redacted("a"))])
         let upstream = ScriptedUpstream { _ in .minted(Redacted("t"), life: .seconds(7_200)) }
@@ -63,12 +65,12 @@ enum RefreshCosts {
     // MARK: Losers
 
     /// Callers that meet a dead token while another refreshes it: how much later than the holder they have the new one.
-    private static func waits(_ url: DatabaseURL, _ realm: String) throws -> Report.Table {
+    private static func waits(_ url: DatabaseURL, _ keys: MasterKeys, _ realm: String) throws -> Report.Table {
         let calls = Mutex(0)
         let lags = Mutex<[Duration]>([])
         for round in 0..<rounds {
             let id = SecretID(realm: realm, key: "wait-\(round)")
-            _ = try DatabaseStore(url.connection()).write(id, ["key_1": .set(Redacted("a"))])
+            _ = try DatabaseStore(url.connection(), sealer: Sealer(keys)).write(id, ["key_1": .set(Redacted("a"))])
             let ends = Mutex<[(isHolder: Bool, at: Moment)]>([])
             onThreads(losers) {
                 let upstream = ScriptedUpstream { _ in
@@ -77,7 +79,8 @@ enum RefreshCosts {
                     return .minted(Redacted("t"), life: .seconds(7_200))
                 }
                 let connection = url.connection()
-                let broker = Broker(store: DatabaseStore(connection), upstream: upstream, clock: SystemClock())
+                let store = DatabaseStore(connection, sealer: Sealer(keys))
+                let broker = Broker(store: store, upstream: upstream, clock: SystemClock())
                 var patience: Patience?
                 while true {
                     switch broker.decide(id, wish: .token(minimumLife: nil), deadline: nil, resuming: patience) {

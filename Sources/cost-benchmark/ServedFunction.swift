@@ -13,7 +13,10 @@ final class ServedFunction {
         log = "\(scratch)/\(name).log"
         let process = try Child(
             "\(programs)/\(name)", [],
-            environment: ["FC_FUNCTION_NAME=\(name)", "FC_CUSTOM_LISTEN_PORT=0", "AUTH=none"] + settings, file: log)
+            environment: [
+                "FC_FUNCTION_NAME=\(name)", "FC_CUSTOM_LISTEN_PORT=0", "AUTH=none",
+                "MASTER_KEYS=\(try BenchmarkKeys.text())",
+            ] + settings, file: log)
         var port: Int64?
         for _ in 0..<1_000 where port == nil {
             pause(.milliseconds(10))

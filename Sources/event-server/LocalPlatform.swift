@@ -75,6 +75,7 @@ enum LocalPlatform {
         defer { provider.process.kill() }
         settings.environment = environment(
             settings.environment, programs: programs, data: data, provider: provider.address)
+        try LocalKey.add(to: &settings.environment, data: data)
         try migrate(programs + "/token-server-admin", settings.environment)
 
         let timers = settings.timers

@@ -7,14 +7,30 @@ struct AdminCommand {
 
     private static let usage = """
         usage: token-server-admin migrate
+               token-server-admin rekey [--dry-run] [--batch N]
 
-          migrate   bring the database that DATABASE_URL (or MYSQL_HOST …) names to the schema of this version
+          migrate   bring the database that DATABASE_URL (or MYSQL_HOST …) names to the schema of this version, and seal
+                    what is in clear where MASTER_KEYS is set
+          rekey     bring every sealed value under the first of MASTER_KEYS, and list those that do not open;
+                    safe to interrupt, to repeat, and to run while servers serve
+                      --dry-run   change nothing, tell what would be done
+                      --batch N   rows that are read at a time, 1 to 10000; default 200
         """
 
     /// Answers the exit status: 0 done, 1 failed, 2 not understood.
     func run() -> Int32 {
         switch arguments {
-        case ["migrate"]: return reportingFailure { try migrate() }
+        case ["migrate"]:
+            return reportingFailure {
+                try migrate()
+                return 0
+            }
+        case _ where arguments.first == "rekey":
+            guard let options = RekeyOptions(arguments.dropFirst()) else {
+                complain(Self.usage)
+                return 2
+            }
+            return reportingFailure { try rekey(options) }
         case ["help"], ["--help"], ["-h"]:
             print(Self.usage)
             return 0
@@ -24,10 +40,9 @@ struct AdminCommand {
         }
     }
 
-    private func reportingFailure(_ body: () throws -> Void) -> Int32 {
+    private func reportingFailure(_ body: () throws -> Int32) -> Int32 {
         do {
-            try body()
-            return 0
+            return try body()
         } catch let error as DatabaseError {
             // An operator sees the server's own words, on one line.
             let words = error.serverMessage.split(whereSeparator: \.isNewline).joined(separator: " ")

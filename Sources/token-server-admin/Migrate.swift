@@ -1,12 +1,20 @@
+internal import Crypto
 internal import DatabaseDrivers
 internal import Glibc
 internal import SQL
 internal import Storage
 
 extension AdminCommand {
-    /// Brings the schema up to date; harmless when it is, and beside another run.
+    static func environment(_ name: String) -> String? {
+        unsafe getenv(name).map { unsafe String(cString: $0) }
+    }
+
+    /// Brings the schema up to date and seals what is in clear; harmless when it is, and beside another run.
     func migrate() throws {
-        let url = try DatabaseURL(environment: { name in unsafe getenv(name).map { unsafe String(cString: $0) } })
+        let url = try DatabaseURL(environment: Self.environment)
+        // Without keys the schema alone is brought up to date; keys that cannot be used are said before anything is done.
+        let hasKeys = Self.environment(MasterKeys.variable).map { !$0.isEmpty } ?? false
+        let keys = hasKeys ? try MasterKeys(environment: Self.environment) : nil
         // Changing a large table takes its time.
         let connection = url.connection(patience: .seconds(3_600))
         let migrations = try Schema.migrations(for: connection.dialect)
@@ -15,5 +23,11 @@ extension AdminCommand {
             print("migration \(migration.number) (\(migration.name)): done")
         }
         if finished.isEmpty { print("the schema is up to date") }
+        guard let keys else { return }
+        var options = Rekeying.Options()
+        options.onlyClear = true
+        for count in try Rekeying(connection, keys, options).run() where count.sealed > 0 {
+            print("\(count.column): \(count.sealed) sealed that were in clear")
+        }
     }
 }

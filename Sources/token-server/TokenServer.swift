@@ -1,4 +1,5 @@
 internal import Clocks
+internal import Crypto
 internal import Curl
 internal import DatabaseDrivers
 internal import FunctionRuntime
@@ -21,10 +22,12 @@ enum TokenServer {
         let flights = Flights(perRealm: FunctionRuntime.workers / 3, total: FunctionRuntime.workers * 2 / 3)
         return FunctionRuntime.main(environment: environment, logger: logger, clock: clock) { _ throws(StartupError) in
             let settings = try settings()
+            let connection = try databaseURL().connection()
+            let sealer = Sealer(try masterKeys()) { logger.log(unopened: $0) }
             let egress = settings.egress
             let client = CurlClient(mayConnect: { egress.permits($0, at: $1) })
             return TokenService(
-                store: DatabaseStore(try databaseURL().connection()),
+                store: DatabaseStore(connection, sealer: sealer),
                 upstream: RecipeUpstream(client: client, egress: egress), noticeClient: client,
                 settings: settings, clock: clock, logger: logger, flights: flights)
         }
@@ -46,7 +49,27 @@ enum TokenServer {
         }
     }
 
+    private static func masterKeys() throws(StartupError) -> MasterKeys {
+        do throws(MasterKeys.Malformed) {
+            return try MasterKeys(environment: environment)
+        } catch {
+            throw StartupError(variable: error.variable, message: error.message)
+        }
+    }
+
     private static func environment(_ name: String) -> String? {
         unsafe getenv(name).map { unsafe String(cString: $0) }
+    }
+}
+
+extension Logger {
+    /// A stored value that does not open: where it is, and nothing of it.
+    fileprivate func log(unopened value: UnopenedValue) {
+        log(
+            .error, "quarantine",
+            [
+                "realm": .string(value.realm), "key": .string(value.key), "column": .string(value.column),
+                "sealed_with": .string(value.sealedWith), "reason": .string(value.reason.rawValue),
+            ])
     }
 }

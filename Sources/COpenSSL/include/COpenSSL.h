@@ -12,6 +12,18 @@
     X(EVP_Digest) \
     X(EVP_sha256) \
     X(EVP_EncodeBlock) \
+    X(EVP_CIPHER_CTX_new) \
+    X(EVP_CIPHER_CTX_free) \
+    X(EVP_CIPHER_CTX_ctrl) \
+    X(EVP_CIPHER_CTX_set_padding) \
+    X(EVP_aes_256_ecb) \
+    X(EVP_aes_256_gcm) \
+    X(EVP_EncryptInit_ex) \
+    X(EVP_EncryptUpdate) \
+    X(EVP_EncryptFinal_ex) \
+    X(EVP_DecryptInit_ex) \
+    X(EVP_DecryptUpdate) \
+    X(EVP_DecryptFinal_ex) \
     X(HMAC)
 
 struct copenssl_table {

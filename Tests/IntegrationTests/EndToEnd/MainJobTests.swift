@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import JSON
 import MariaDB
@@ -74,7 +75,8 @@ import Testing
     @Test func `what is stored survives a restart`() throws {
         let folder = try ScratchFolder.make()
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let environment = ["DATABASE_URL": "sqlite:\(folder)/store.db"]
+        // Each run has a data folder of its own, and would make a key of its own.
+        let environment = ["DATABASE_URL": "sqlite:\(folder)/store.db", "MASTER_KEYS": MasterKeys.text("test")]
         var kept: JSON.Value?
         try LocalPlatform.run(environment: environment) { platform in
             try register(platform)
@@ -224,7 +226,9 @@ import Testing
     private static let digestOfKey = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
     @Test(arguments: [
-        ("LOG_LEVEL", "loud"), ("AUTH", "some"), ("ADMIN_KEY_SHA256", "canary-abc"), ("UPSTREAM_ALLOW", "canary host"),
+        ("LOG_LEVEL", "loud"), ("AUTH", "some"), ("MASTER_KEYS", "canary"),
+        ("ADMIN_KEY_SHA256", "canary-abc"),
+        ("UPSTREAM_ALLOW", "canary host"),
         ("DATABASE_URL", "postgres://u:canary@h/d"),
     ])
     func `a bad setting is one line that names the variable and shows no secret`(name: String, value: String) throws {

@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import Glibc
 import HTTP
@@ -67,7 +68,7 @@ private struct ManagedInstance {
         let server = try platform.serve()
         var environment = [
             "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:\(server.port)", "AUTH": "none", "DATABASE_URL": database.url,
-            "UPSTREAM_ALLOW": "127.0.0.1:\(provider.port)",
+            "UPSTREAM_ALLOW": "127.0.0.1:\(provider.port)", "MASTER_KEYS": MasterKeys.text("test"),
         ]
         environment["AWS_LAMBDA_MAX_CONCURRENCY"] = loops.map(String.init)
         let process = try ProcessSession(

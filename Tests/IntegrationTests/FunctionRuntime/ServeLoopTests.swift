@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import Glibc
 import JSON
@@ -110,13 +111,19 @@ import Testing
         }
     }
 
-    @Test(arguments: [("FC_CUSTOM_LISTEN_PORT", "x"), ("FC_SERVER_PORT", "70000"), ("FUNCTION_TIMEOUT_MS", "0")])
+    @Test(arguments: [
+        ("FC_CUSTOM_LISTEN_PORT", "x"), ("FC_SERVER_PORT", "70000"), ("FUNCTION_TIMEOUT_MS", "0"), ("MASTER_KEYS", ""),
+        ("MASTER_KEYS", "canary"),
+    ])
     func `a bad setting is one line that names it`(variable: String, value: String) throws {
         let folder = try ScratchFolder.make()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         let process = try ProcessSession(
             LocalPlatform.products.appending(path: "token-server").path(), [],
-            environment: ["FC_FUNCTION_NAME": "f", "DATABASE_URL": "sqlite:\(folder)/d", variable: value],
+            environment: [
+                "FC_FUNCTION_NAME": "f", "AUTH": "keys", "DATABASE_URL": "sqlite:\(folder)/d",
+                "MASTER_KEYS": MasterKeys.text("test"),
+            ].merging([variable: value]) { $1 },
             output: folder + "/output")
         for _ in 0..<500 where process.isRunning { usleep(10_000) }
         #expect(!process.isRunning)
@@ -125,5 +132,6 @@ import Testing
         let lines = process.output.split(separator: "\n")
         #expect(lines.count == 1)
         #expect(lines.first?.contains("\"variable\":\"\(variable)\"") == true, "\(process.output)")
+        #expect(!process.output.contains("canary"))
     }
 }

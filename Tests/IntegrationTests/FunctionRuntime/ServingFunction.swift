@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import Glibc
 import JSON
@@ -17,7 +18,10 @@ struct ServingFunction {
     ///   - environment: an empty value takes a variable away.
     ///   - folder: takes what it prints.
     static func start(_ program: String, _ environment: [String: String], folder: String) throws -> ServingFunction {
-        var settings = ["FC_FUNCTION_NAME": program, "FC_CUSTOM_LISTEN_PORT": "0", "AUTH": "none"]
+        var settings = [
+            "FC_FUNCTION_NAME": program, "FC_CUSTOM_LISTEN_PORT": "0", "AUTH": "none",
+            "MASTER_KEYS": MasterKeys.text("test"),
+        ]
         settings.merge(environment) { _, new in new }
         let process = try ProcessSession(
             LocalPlatform.products.appending(path: program).path(), [],

@@ -1,0 +1,186 @@
+package import Crypto
+internal import Log
+package import SQL
+internal import Tokens
+
+/// Brings stored values under the key that seals, while servers read and write them.
+///
+/// Every value is exchanged by one statement that is guarded by what was read: its version, its key and its text. Whoever
+/// writes meanwhile has won, and a run that is killed has done whole values: the next one finds the others.
+package final class Rekeying {
+    package struct Options: Sendable {
+        /// Seals what is in clear, and leaves what other keys have sealed.
+        package var onlyClear = false
+        /// Reads and opens everything, and changes nothing.
+        package var isDry = false
+        /// Rows that are read at a time.
+        package var batch = 200
+
+        package init() {}
+    }
+
+    /// What became of the values of one column.
+    package struct Count: Sendable, Equatable {
+        /// `table.column`.
+        package let column: String
+        /// Were in clear.
+        package var sealed = 0
+        /// Were under another key.
+        package var resealed = 0
+        package var unopened: [UnopenedValue] = []
+        /// Are not under the key that seals, now that the run is over; those that do not open included.
+        package var remaining = 0
+    }
+
+    /// Servers that still seal with another key would keep it busy for ever.
+    private static let mostPasses = 5
+
+    private let connection: any Connection
+    private let keys: MasterKeys
+    private let options: Options
+    /// The last value that did not open.
+    private var unopened: UnopenedValue?
+    private lazy var sealer = Sealer(keys) { [unowned self] in unopened = $0 }
+
+    package init(_ connection: any Connection, _ keys: MasterKeys, _ options: Options = Options()) {
+        self.connection = connection
+        self.keys = keys
+        self.options = options
+    }
+
+    package func run() throws -> [Count] {
+        var counts: [Count] = []
+        for column in SealedColumn.all {
+            var count = Count(column: "\(column.table).\(column.name)")
+            for _ in 0..<Rekeying.mostPasses {
+                count.unopened = []
+                let overtaken = try pass(column, &count)
+                // Who was overtaken by a writer is looked at again.
+                if options.isDry || overtaken == 0 { break }
+            }
+            count.remaining = try remaining(column)
+            counts.append(count)
+        }
+        return counts
+    }
+
+    /// Answers how many values somebody else wrote between our reading and our writing.
+    private func pass(_ column: SealedColumn, _ count: inout Count) throws -> Int {
+        var overtaken = 0
+        var last: [String]?
+        while true {
+            let rows = try connection.rows(batch(column, after: last))
+            for row in rows {
+                let value = try Stored(row, column)
+                last = value.identity
+                try exchange(value, column, &count, &overtaken)
+            }
+            if rows.count < options.batch { return overtaken }
+        }
+    }
+
+    private func exchange(
+        _ value: Stored, _ column: SealedColumn, _ count: inout Count, _ overtaken: inout Int
+    ) throws {
+        let place = SealedPlace(
+            column, realm: value.identity[0], key: value.identity.dropFirst().first ?? "", version: value.version)
+        guard let opened = try sealer.open(value.text, sealedWith: value.sealedWith, at: place) else {
+            if let unopened { count.unopened.append(unopened) }
+            if !options.isDry { try quarantine(value, column) }
+            return
+        }
+        if !options.isDry {
+            let healed: Query = column.isCredentials ? ", quarantined_at = NULL" : ""
+            let exchanged = try connection.execute(
+                """
+                UPDATE \(unsafeSQL: column.table) SET \(unsafeSQL: column.name) = \(try sealer.seal(opened, at: place)),
+                    \(unsafeSQL: column.sealedWith) = \(keys.sealingID)\(healed)
+                WHERE \(value.isSame(column))
+                """)
+            if exchanged == 0 {
+                overtaken += 1
+                return
+            }
+        }
+        if value.sealedWith == nil { count.sealed += 1 } else { count.resealed += 1 }
+    }
+
+    private func quarantine(_ value: Stored, _ column: SealedColumn) throws {
+        guard column.isCredentials else { return }
+        try connection.execute(
+            """
+            UPDATE secret SET quarantined_at = \(unsafeSQL: connection.dialect.now)
+            WHERE \(value.isSame(column)) AND quarantined_at IS NULL
+            """)
+    }
+
+    // MARK: Statements
+
+    /// What this run has to look at: values that the key that seals has not sealed.
+    private func wanted(_ column: SealedColumn) -> Query {
+        let others: Query =
+            options.onlyClear ? "" : " OR \(unsafeSQL: column.sealedWith) <> \(keys.sealingID)"
+        return """
+            \(unsafeSQL: column.name) IS NOT NULL AND (\(unsafeSQL: column.sealedWith) IS NULL\(others))
+            """
+    }
+
+    private func batch(_ column: SealedColumn, after last: [String]?) -> Query {
+        let identity = column.identity
+        var position: Query = ""
+        if let last {
+            position =
+                identity.count == 1
+                ? " AND \(unsafeSQL: identity[0]) > \(last[0])"
+                : """
+                 AND (\(unsafeSQL: identity[0]) > \(last[0])
+                    OR (\(unsafeSQL: identity[0]) = \(last[0]) AND \(unsafeSQL: identity[1]) > \(last[1])))
+                """
+        }
+        let names = identity.joined(separator: ", ")
+        return """
+            SELECT \(unsafeSQL: column.version), \(unsafeSQL: column.sealedWith), \(unsafeSQL: column.name),
+                \(unsafeSQL: names)
+            FROM \(unsafeSQL: column.table) WHERE \(wanted(column))\(position)
+            ORDER BY \(unsafeSQL: names) LIMIT \(Int64(options.batch))
+            """
+    }
+
+    private func remaining(_ column: SealedColumn) throws -> Int {
+        let rows = try connection.rows("SELECT COUNT(*) FROM \(unsafeSQL: column.table) WHERE \(wanted(column))")
+        return Int(try rows.first?.integer(0) ?? 0)
+    }
+
+    /// One value as it was read.
+    private struct Stored {
+        let version: Int64
+        let sealedWith: String?
+        let text: String
+        let identity: [String]
+
+        init(_ row: Row, _ column: SealedColumn) throws {
+            version = try row.integer(0)
+            sealedWith = try row.optionalText(1)
+            text = try row.text(2)
+            identity = try column.identity.indices.map { try row.text(3 + $0) }
+        }
+
+        /// Nothing of it was written since.
+        ///
+        /// The text alone would do: no two sealings are alike.
+        func isSame(_ column: SealedColumn) -> Query {
+            var condition: Query = """
+                \(unsafeSQL: column.version) = \(version) AND \(unsafeSQL: column.name) = \(text)
+                """
+            if let sealedWith {
+                condition = "\(condition) AND \(unsafeSQL: column.sealedWith) = \(sealedWith)"
+            } else {
+                condition = "\(condition) AND \(unsafeSQL: column.sealedWith) IS NULL"
+            }
+            for (name, value) in zip(column.identity, identity) {
+                condition = "\(unsafeSQL: name) = \(value) AND \(condition)"
+            }
+            return condition
+        }
+    }
+}

@@ -1,0 +1,121 @@
+package import Crypto
+internal import Log
+internal import Tokens
+
+/// Where a value is stored: what it is bound to when it is sealed.
+struct SealedPlace {
+    let column: SealedColumn
+    /// As the row spells them; `key` is empty where the row belongs to a whole realm.
+    let realm: String
+    let key: String
+    let version: Int64
+
+    init(_ column: SealedColumn, _ id: SecretID, version: Int64) {
+        self.init(column, realm: id.realm, key: id.key, version: version)
+    }
+
+    init(_ column: SealedColumn, realm: String, key: String = "", version: Int64) {
+        self.column = column
+        self.realm = realm
+        self.key = key
+        self.version = version
+    }
+}
+
+/// A value that does not open, by its place.
+package struct UnopenedValue: Sendable, Equatable {
+    package enum Reason: String, Sendable {
+        case unknownKey = "unknown key", notAuthentic = "not authentic"
+    }
+
+    package let realm: String
+    /// Empty where the row belongs to a whole realm.
+    package let key: String
+    /// `table.column`.
+    package let column: String
+    /// The id of the key that sealed it.
+    package let sealedWith: String
+    package let reason: Reason
+}
+
+/// Seals values for their places and opens them there.
+///
+/// One value belongs to one worker.
+package final class Sealer {
+    private let ring: KeyRing
+    private let report: (UnopenedValue) -> Void
+    /// The bytes that a value is bound to, kept between calls.
+    private var context: [UInt8] = []
+
+    /// - Parameter report: told of every value that does not open, whenever it is met.
+    package init(_ keys: MasterKeys, report: @escaping (UnopenedValue) -> Void = { _ in }) {
+        ring = KeyRing(keys)
+        self.report = report
+    }
+
+    /// The key that seals.
+    var sealingID: String { ring.sealingID }
+    var ids: [String] { ring.ids }
+
+    func seal(_ value: Redacted<String>, at place: SealedPlace) throws(StoreError) -> String {
+        bind(place)
+        do {
+            return try ring.seal(value, context: context)
+        } catch {
+            throw Sealer.broken(error)
+        }
+    }
+
+    /// Opens a value, or hands it back where it is in clear; nil where it does not open, which has then been reported.
+    func open(
+        _ text: String, sealedWith id: String?, at place: SealedPlace
+    ) throws(StoreError) -> Redacted<String>? {
+        guard let id else { return Redacted(text) }
+        bind(place)
+        let reason: UnopenedValue.Reason
+        do {
+            switch try ring.open(text, sealedWith: id, context: context) {
+            case .value(let value): return value
+            case .unknownKey: reason = .unknownKey
+            case .notAuthentic: reason = .notAuthentic
+            }
+        } catch {
+            throw Sealer.broken(error)
+        }
+        report(
+            UnopenedValue(
+                realm: place.realm, key: place.key, column: "\(place.column.table).\(place.column.name)",
+                sealedWith: id, reason: reason))
+        return nil
+    }
+
+    /// Seals and opens with the key that seals, so that a library which cannot is found before a value needs it.
+    func check() -> Bool {
+        let place = SealedPlace(.credentials, realm: "", version: 0)
+        guard let text = try? seal(Redacted("check"), at: place) else { return false }
+        return (try? open(text, sealedWith: sealingID, at: place)) == Redacted("check")
+    }
+
+    /// Each part with its length before it, so that no two places have the same bytes.
+    private func bind(_ place: SealedPlace) {
+        context.removeAll(keepingCapacity: true)
+        for part in ["token-server 1", place.column.table, place.realm, place.key, place.column.name] {
+            append(UInt64(part.utf8.count))
+            context.append(contentsOf: part.utf8)
+        }
+        append(UInt64(bitPattern: place.version))
+    }
+
+    private func append(_ number: UInt64) {
+        for shift in stride(from: UInt64(56), through: 0, by: -8) {
+            context.append(UInt8(truncatingIfNeeded: number >> shift))
+        }
+    }
+
+    private static func broken(_ error: CryptoError) -> StoreError {
+        switch error {
+        case .unavailable(let reason): .broken("libcrypto cannot be opened: \(reason)")
+        case .failed: .broken("libcrypto refused to seal or to open")
+        }
+    }
+}
