@@ -100,6 +100,9 @@ extension Duration {
         return .milliseconds(whole) < self ? whole + 1 : whole
     }
 
+    /// Seconds with two decimals: `1.50`.
+    var inSeconds: String { (self / 1_000).inMilliseconds }
+
     /// Milliseconds with two decimals: `12.34`.
     var inMilliseconds: String {
         let hundredths = components.seconds * 100_000 + components.attoseconds / 10_000_000_000_000

@@ -11,12 +11,14 @@ package struct Front: Sendable {
     private let clock: any Clock
     private let encoder: EventEncoder
     private let decoder: ResponseDecoder
+    private let failure: CloudFailure
 
     package init(platform: Platform, clock: any Clock = SystemClock()) {
         self.platform = platform
         self.clock = clock
         encoder = EventEncoder(shape: platform.settings.shape)
         decoder = ResponseDecoder(shape: platform.settings.shape)
+        failure = CloudFailure(shape: platform.settings.shape)
     }
 
     package func handle(_ exchange: Exchange) {
@@ -39,9 +41,9 @@ package struct Front: Sendable {
     private func relay(_ exchange: Exchange) {
         let id = RequestID.next()
         let event = encoder.event(for: exchange.request, id: id, now: clock.now().wall)
-        if event.count > PlatformSettings.largestPayload {
-            // What API Gateway and function URLs say of a request that makes no event.
-            var response = Response(.contentTooLarge, json: ["message": "Request Too Long", "request_id": .string(id)])
+        let isTooLarge = failure.isLoadBalancer && exchange.request.body.count > CloudFailure.loadBalancerLimit
+        if isTooLarge || event.count > PlatformSettings.largestPayload {
+            var response = failure.tooLarge
             response.fields[.requestID] = id
             exchange.respond(response)
             return
@@ -54,26 +56,17 @@ package struct Front: Sendable {
     private func response(to result: InvocationResult, id: String) -> Response {
         switch result {
         case .response(let bytes):
+            if failure.isLoadBalancer, bytes.count > CloudFailure.loadBalancerLimit {
+                return failure.badGateway("the response has more than 1 MB")
+            }
             do throws(ResponseDecoder.Mismatch) {
                 return try decoder.response(from: bytes)
             } catch {
-                return failure(.badGateway, reason: error.reason)
+                return failure.badGateway(error.reason)
             }
-        case .functionError(let type, _): return failure(.badGateway, reason: type)
+        case .functionError(let type, _): return failure.badGateway(type)
         case .platformError(let error): return page(error, id: id)
         }
-    }
-
-    /// The cloud's own words; the reason, which the cloud keeps to itself, stands in a header.
-    private func failure(_ status: Status, reason: String) -> Response {
-        let message: String
-        switch platform.settings.shape {
-        case .v1, .v2: message = "Internal server error"
-        case .url, .alb, .albMulti: message = "Internal Server Error"
-        }
-        var response = Response(status, json: ["message": .string(message)])
-        if let name = Field.Name("x-event-server-error") { response.fields.append(name, reason) }
-        return response
     }
 
     private func page(_ error: PlatformError, id: String) -> Response {

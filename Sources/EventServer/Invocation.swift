@@ -26,6 +26,17 @@ struct PlatformError: Sendable {
     var detail: String
     /// The last lines that the function wrote.
     var log: [String] = []
+
+    /// What Lambda says of a process that ended by itself.
+    ///
+    /// - Parameter code: its exit code, or 128 and the signal that ended it.
+    static func exit(_ code: Int32) -> String {
+        switch code {
+        case 0: "Runtime exited without providing a reason"
+        case 129...: "Runtime exited with error: signal: \(code - 128)"
+        default: "Runtime exited with error: exit status \(code)"
+        }
+    }
 }
 
 /// One event on its way through the platform.

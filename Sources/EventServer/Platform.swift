@@ -188,8 +188,8 @@ package final class Platform: Sendable {
                 guard let deadline = invocation.deadline, deadline.steady < now.steady, instance.ending == nil else {
                     continue
                 }
-                let seconds = settings.timeout.inMilliseconds
-                instance.ending = PlatformError(kind: .timeout, detail: "Task timed out after \(seconds) ms")
+                let words = "Task timed out after \(settings.timeout.inSeconds) seconds"
+                instance.ending = PlatformError(kind: .timeout, detail: "RequestId: \(invocation.id) Error: \(words)")
                 if let process = instance.process { after.append { process.kill() } }
             case .idle(_, let since) where since.elapsed(to: now) > settings.idleLimit || state.isStopping:
                 after += end(instance)
@@ -241,7 +241,7 @@ package final class Platform: Sendable {
                 var error =
                     instance.ending
                     ?? PlatformError(
-                        kind: .crash, detail: "RequestId: \(invocation.id) Error: the process ended with \(code)")
+                        kind: .crash, detail: "RequestId: \(invocation.id) Error: \(PlatformError.exit(code))")
                 error.log = lines
                 let status = error.kind == .timeout ? "timeout" : "error"
                 after.append(report(invocation, on: instance, status: status, now: clock.now()))

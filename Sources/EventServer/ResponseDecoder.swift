@@ -72,7 +72,8 @@ package struct ResponseDecoder: Sendable {
         }
         if shape != .albMulti {
             for (name, value) in try members(object, "headers") ?? []
-            where multiple?.contains(where: { $0.name == name }) != true {
+            // REST alone merges both: there the list wins.
+            where shape != .v1 || multiple?.contains(where: { $0.name == name }) != true {
                 try append(name, value, to: &fields)
             }
         }
