@@ -1,5 +1,6 @@
 internal import Clocks
 internal import Glibc
+internal import HTTP
 internal import Locks
 
 /// One execution environment of Function Compute: a process that serves HTTP on a port of its own.
@@ -8,82 +9,213 @@ final class ComputeInstance: Sendable {
         case starting, ready
         /// It gets no more requests, and is ended when it has none.
         case leaving
-        /// It is being ended, or has ended by itself.
+        /// Its process has ended.
         case gone
     }
 
-    struct Load: Sendable {
+    fileprivate struct Load: Sendable {
         var state = State.starting
         /// It has listened on its port.
-        var hasStarted = false
+        var hasListened = false
         /// Requests that it works on, or will when it is ready.
         var requests = 0
         var idleSince: Moment
         /// Since when it has had at least one request.
         var busySince: Moment?
+        var process: FunctionProcess?
+        var program: ProgramFiles
+        var isFrozen = false
+        /// It is ended with its requests, not after them.
+        var endsAtOnce = false
+        /// A request has overrun its time, so it is not asked to end well.
+        var isStuck = false
+        /// The exit code of its process, or the error number where there was none.
+        var exitCode: Int32?
+        var peakKilobytes: Int64 = 0
     }
 
     let number: Int
-    let port: UInt16
-    let load: Lock<Load>
-    private let process = Lock<FunctionProcess?>(nil)
+    let port = LoopbackPort.free()
+    let initialization = ComputeInitialization()
+    private let settings: PlatformSettings
+    private let load: Lock<Load>
+    private let exited = Wake()
+    private let wake = Wake()
 
-    init(number: Int, port: UInt16, now: Moment) {
+    init(number: Int, settings: PlatformSettings, now: Moment) {
         self.number = number
-        self.port = port
-        load = Lock(Load(idleSince: now))
+        self.settings = settings
+        load = Lock(Load(idleSince: now, program: ProgramFiles(settings.bootstrap)))
     }
 
-    /// Starts the process and returns when it has ended; on a thread of its own, with which the process would end.
-    func run(
-        _ bootstrap: String, _ environment: [(name: String, value: String)],
-        output: @escaping @Sendable (String) -> Void
-    ) {
-        let ended = Wake()
-        do throws(FunctionProcess.SpawnError) {
-            let started = try FunctionProcess.start(bootstrap, environment: environment, output: output) { _ in
-                ended.signal()
+    // MARK: Its requests
+
+    /// Takes a place on it; false where it has none, or takes no more requests.
+    func take(limit: Int, now: Moment) -> Bool {
+        load.withLock { load in
+            guard load.state == .starting || load.state == .ready, load.requests < limit else { return false }
+            load.requests += 1
+            if load.busySince == nil { load.busySince = now }
+            if load.isFrozen {
+                load.process?.thaw()
+                load.isFrozen = false
             }
-            process.withLock { $0 = started }
-        } catch {
-            output("\(error)")
-            load.withLock { $0.state = .gone }
-            return
+            return true
         }
-        // Listening is the sign that it is ready.
-        for _ in 0..<5_000 where load.withLock({ $0.state }) == .starting {
-            if LoopbackPort.isListening(port) {
-                load.withLock { load in
-                    load.hasStarted = true
-                    if load.state == .starting { load.state = .ready }
-                }
-                break
-            }
-            if ended.wait(atMost: .milliseconds(2)) { break }
-        }
-        while load.withLock({ $0.state == .ready || $0.state == .leaving && $0.requests > 0 }) {
-            if ended.wait(atMost: .milliseconds(500)) { break }
-        }
-        load.withLock { $0.state = .gone }
-        // Asked first, so that it can end well.
-        signal(SIGTERM)
-        if !ended.wait(atMost: .seconds(2)) { signal(SIGKILL) }
-        process.withLock { $0 }?.kill()
     }
+
+    /// Frees a request's place; with the last of them it answers the time in which it had requests.
+    func release(now: Moment) -> Duration? {
+        defer { if state == .leaving { wake.signal() } }
+        return load.withLock { load in
+            load.requests -= 1
+            load.idleSince = now
+            load.peakKilobytes = max(load.peakKilobytes, load.process?.peakKilobytes ?? 0)
+            guard load.requests == 0, let since = load.busySince else { return nil }
+            load.busySince = nil
+            if settings.freezes, load.state == .ready {
+                load.process?.freeze()
+                load.isFrozen = true
+            }
+            return now.steady - since.steady
+        }
+    }
+
+    /// Waits until it listens; false where it does not in time, or never will.
+    ///
+    /// One that has ended since refuses the connection, so that another gets the request.
+    func waitUntilListening(_ clock: any Clock) -> Bool {
+        let deadline = clock.now() + settings.initTimeout
+        while true {
+            let (state, hasListened) = load.withLock { ($0.state, $0.hasListened) }
+            if hasListened || state == .gone { return hasListened }
+            if clock.now().timeLeft(until: deadline) <= .zero { return false }
+            usleep(1_000)
+        }
+    }
+
+    var state: State { load.withLock { $0.state } }
+    var takesRequests: Bool { [.starting, .ready].contains(state) }
+    /// The largest resident set, as of its last request.
+    var peakKilobytes: Int64 {
+        load.withLock { $0.peakKilobytes > 0 ? $0.peakKilobytes : $0.process?.peakKilobytes ?? 0 }
+    }
+    var lastLines: [String] { load.withLock { $0.process }?.lastLines ?? [] }
+    var exitCode: Int32? { load.withLock { $0.exitCode } }
+
+    // MARK: Its end
 
     /// Hands it no more requests; those that it has may end.
     func leave() {
-        load.withLock { if $0.state != .gone { $0.state = .leaving } }
+        change { if $0.state != .gone { $0.state = .leaving } }
     }
 
+    /// Takes back `leave()`, unless its process has ended.
+    func stay() {
+        change { if $0.state == .leaving, $0.exitCode == nil, !$0.endsAtOnce { $0.state = .ready } }
+    }
+
+    /// Ends it by force when its other requests have ended: one has overrun its time.
+    func abandon() {
+        change { load in
+            load.isStuck = true
+            if load.state != .gone { load.state = .leaving }
+        }
+    }
+
+    /// Ends it with the requests that it has.
     func end() {
-        load.withLock { $0.state = .gone }
+        change { load in
+            load.endsAtOnce = true
+            if load.state != .gone { load.state = .leaving }
+        }
     }
 
-    func signal(_ number: Int32) {
-        if let id = process.withLock({ $0?.id }) { kill(-id, number) }
+    /// Ends it where it has had nothing to do for so long, or its program is not what it was started from.
+    func leaveIfStale(now: Moment) {
+        change { load in
+            guard load.state == .ready else { return }
+            if let process = load.process { load.program.add(runningAs: process.id) }
+            let isIdle = load.requests == 0 && load.idleSince.elapsed(to: now) > settings.idleLimit
+            if isIdle || load.program.haveChanged { load.state = .leaving }
+        }
     }
 
-    var peakKilobytes: Int64 { process.withLock { $0 }?.peakKilobytes ?? 0 }
-    var lastLines: [String] { process.withLock { $0 }?.lastLines ?? [] }
+    private func change(_ body: (inout Load) -> Void) {
+        let isLeaving = load.withLock { load in
+            body(&load)
+            return load.state == .leaving
+        }
+        if isLeaving { wake.signal() }
+    }
+
+    /// Waits a moment for the process to end, which is known a little later than its connections break.
+    func hasExited(within time: Duration) -> Bool {
+        for _ in 0..<max(1, time.wholeMilliseconds) {
+            if exitCode != nil || !LoopbackPort.isListening(port) { return true }
+            usleep(1_000)
+        }
+        return false
+    }
+
+    // MARK: Its process
+
+    /// Starts the process and returns when it has ended; on a thread of its own, with which the process would end.
+    ///
+    /// - Parameter preStop: called before it is asked to end, where it can still answer.
+    func run(preStop: () -> Void) {
+        defer { load.withLock { $0.state = .gone } }
+        let environment = ComputeEnvironment.variables(settings, port: port, number: number)
+        do throws(FunctionProcess.SpawnError) {
+            let started = try FunctionProcess.start(
+                settings.bootstrap, environment: environment, output: settings.output
+            ) { code in
+                self.load.withLock { $0.exitCode = code }
+                self.exited.signal()
+                self.wake.signal()
+            }
+            load.withLock { $0.process = started }
+        } catch {
+            settings.output("\(error)")
+            load.withLock { $0.exitCode = error.number }
+            return
+        }
+        waitForListener()
+        while load.withLock({ $0.exitCode == nil && !$0.mayEnd }) { wake.wait(atMost: .milliseconds(500)) }
+        endProcess(preStop: preStop)
+    }
+
+    /// Listening is the sign that it is ready.
+    private func waitForListener() {
+        for _ in 0..<max(1, settings.initTimeout.wholeMilliseconds / 2) {
+            if load.withLock({ $0.exitCode != nil || $0.endsAtOnce }) { break }
+            if LoopbackPort.isListening(port) {
+                return load.withLock { load in
+                    load.hasListened = true
+                    if load.state == .starting { load.state = .ready }
+                }
+            }
+            usleep(2_000)
+        }
+        leave()
+    }
+
+    private func endProcess(preStop: () -> Void) {
+        let (process, isAlive, isAsked) = load.withLock { load in
+            load.state = .leaving
+            if load.isFrozen { load.process?.thaw() }
+            load.isFrozen = false
+            return (load.process, load.exitCode == nil, load.hasListened && !load.isStuck)
+        }
+        guard let process, isAlive else { return }
+        if isAsked { preStop() }
+        // Asked first, so that it can end well.
+        if isAsked { process.terminate() }
+        if !isAsked || !exited.wait(atMost: .seconds(2)) { process.kill() }
+        while exitCode == nil { exited.wait(atMost: .milliseconds(500)) }
+    }
+}
+
+extension ComputeInstance.Load {
+    fileprivate var mayEnd: Bool { state == .leaving && (requests == 0 || endsAtOnce) }
 }

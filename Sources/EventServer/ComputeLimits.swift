@@ -1,10 +1,11 @@
 internal import HTTP
-internal import JSON
 
 /// What Function Compute takes and gives (limits and fields of custom runtimes).
 enum ComputeLimits {
     static let statusField = known("x-fc-status")
     static let requestIDField = known("x-fc-request-id")
+    static let errorTypeField = known("x-fc-error-type")
+    private static let dispositionField = known("content-disposition")
     static let hopFields: Set<String> = [
         "connection", "keep-alive", "transfer-encoding", "te", "trailer", "upgrade", "content-length", "expect",
         "proxy-authorization", "proxy-connection",
@@ -17,30 +18,32 @@ enum ComputeLimits {
 
     static func refusal(of request: Request) -> Response? {
         if size(request.fields) > largestFields {
-            return problem(.badRequest, "InvalidArgument", "the header fields have more than 8 KB")
+            return ComputeOutcome.invalidArgument("the header fields have more than 8 KB")
         }
         if request.path.utf8.count + request.query.utf8.count > largestTarget {
-            return problem(.badRequest, "InvalidArgument", "path and query have more than 4 KB")
+            return ComputeOutcome.invalidArgument("path and query have more than 4 KB")
         }
         return nil
     }
 
+    static func refusal(of answer: ClientResponse) -> Response? {
+        size(answer.fields) > largestFields
+            ? ComputeOutcome.badResponse("the header fields of the response have more than 8 KB") : nil
+    }
+
     /// The function's answer as the caller gets it.
-    static func passed(_ answer: ClientResponse) -> Response {
-        if size(answer.fields) > largestFields {
-            return problem(.badGateway, "BadResponse", "the header fields of the response have more than 8 KB")
-        }
+    static func passed(_ answer: ClientResponse, of request: ComputeRequest, _ settings: PlatformSettings) -> Response {
+        // Who invokes a function with an event gets what it wrote and nothing else.
+        if request.isEvent { return Response(.ok, body: answer.body) }
         var response = Response(answer.status, body: answer.body)
         for field in answer.fields {
             let name = field.name.lowercased
             if droppedFields.contains(name) || hopFields.contains(name) || name.hasPrefix("x-fc-") { continue }
+            if field.name == dispositionField, field.value.lowercased().hasPrefix("attachment") { continue }
             response.fields.append(field.name, field.value)
         }
+        if settings.isDefaultDomain { response.fields[dispositionField] = "attachment" }
         return response
-    }
-
-    static func problem(_ status: Status, _ code: String, _ message: String) -> Response {
-        Response(status, json: ["ErrorCode": .string(code), "ErrorMessage": .string(message)])
     }
 
     private static func size(_ fields: Fields) -> Int {

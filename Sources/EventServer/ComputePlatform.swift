@@ -24,8 +24,9 @@ package final class ComputePlatform: Sendable {
     private let state = Lock(State())
     private let relays: Relays
     private let timers: TimerRunner
+    private let makeClient: @Sendable () -> any HTTP.Client
 
-    /// - Parameter makeClient: makes the client of one relaying thread.
+    /// - Parameter makeClient: makes the client of one thread.
     package init(
         settings: PlatformSettings, instanceConcurrency: Int, clock: any Clock = SystemClock(),
         makeClient: @escaping @Sendable () -> any HTTP.Client
@@ -33,6 +34,7 @@ package final class ComputePlatform: Sendable {
         self.settings = settings
         self.instanceConcurrency = instanceConcurrency
         self.clock = clock
+        self.makeClient = makeClient
         relays = Relays(makeClient: makeClient)
         timers = TimerRunner(settings.timers, clock: clock)
         BackgroundThread.start { self.endIdleOnes() }
@@ -47,7 +49,9 @@ package final class ComputePlatform: Sendable {
             return exchange.respond(response)
         }
         if request.path == FireRoute.path { return fire(exchange) }
-        if let refusal = ComputeLimits.refusal(of: request) { return exchange.respond(refusal) }
+        if let refusal = ComputeLimits.refusal(of: request) {
+            return exchange.respond(ComputeOutcome.identified(refusal, RequestID.next()))
+        }
         relay(ComputeRequest(request, settings, control: "/http-invoke")) { exchange.respond($0) }
     }
 
@@ -70,16 +74,13 @@ package final class ComputePlatform: Sendable {
     }
 
     private func invocation(of timer: TimerTrigger, due: Timestamp) -> ComputeRequest {
-        var fields = Fields()
-        fields[.contentType] = "application/octet-stream"
         let event = TimerEvent.bytes(for: timer, due: due, id: "")
-        return ComputeRequest(
-            Request(.post, path: "/invoke", fields: fields, body: event), settings, control: "/invoke")
+        return ComputeRequest(Request(.post, path: "/invoke", body: event), settings, control: "/invoke")
     }
 
     // MARK: Requests
 
-    /// How often a request of which nothing was sent is handed to another instance.
+    /// How often a request for which an instance did nothing is handed to another.
     private static let mostAttempts = 3
 
     /// Passes a request on; `respond` is called once, from any thread.
@@ -87,46 +88,9 @@ package final class ComputePlatform: Sendable {
         _ request: ComputeRequest, attempt: Int = 1, respond: @escaping @Sendable (Response) -> Void
     ) {
         guard let instance = instance() else {
-            return respond(ComputeLimits.problem(.tooManyRequests, "ResourceThrottled", "every instance is busy"))
+            return respond(ComputeOutcome.identified(ComputeOutcome.throttled, request.id))
         }
         relays.run { client in self.relay(request, to: instance, attempt, by: client, respond: respond) }
-    }
-
-    /// An instance with a free place, or one that is started for it; nil where there is none to be had.
-    private func instance() -> ComputeInstance? {
-        let now = clock.now()
-        let limit = instanceConcurrency
-        let (instance, isNew) = state.withLock { state -> (ComputeInstance?, Bool) in
-            if state.isStopping { return (nil, false) }
-            state.instances.removeAll { $0.load.withLock { $0.state } == .gone }
-            for instance in state.instances {
-                let isTaken = instance.load.withLock { load in
-                    guard load.state == .starting || load.state == .ready, load.requests < limit else { return false }
-                    load.requests += 1
-                    if load.busySince == nil { load.busySince = now }
-                    return true
-                }
-                if isTaken { return (instance, false) }
-            }
-            let usable = state.instances.count { $0.load.withLock { $0.state != .leaving && $0.state != .gone } }
-            guard usable < settings.concurrency else { return (nil, false) }
-            let instance = ComputeInstance(number: state.nextNumber, port: LoopbackPort.free(), now: now)
-            instance.load.withLock { load in
-                load.requests = 1
-                load.busySince = now
-            }
-            state.nextNumber += 1
-            state.account.instancesStarted += 1
-            state.instances.append(instance)
-            return (instance, true)
-        }
-        if let instance, isNew {
-            let environment = ComputeEnvironment.variables(settings, port: instance.port, number: instance.number)
-            BackgroundThread.start { [settings] in
-                instance.run(settings.bootstrap, environment, output: settings.output)
-            }
-        }
-        return instance
     }
 
     private func relay(
@@ -135,101 +99,81 @@ package final class ComputePlatform: Sendable {
     ) {
         let start = clock.now()
         if attempt == 1 { settings.output("FC Invoke Start RequestId: \(request.id)") }
-        var response: Response
-        var status = "ok"
-        if waitUntilReady(instance) {
-            let begun = clock.now()
-            var limits = ClientLimits(total: settings.timeout, responseBytes: 32 << 20)
-            limits.connect = .seconds(2)
-            do throws(ClientError) {
-                let answer = try client.send(
-                    request.outgoing(to: instance.port), limits: limits, willSend: { true }, didSend: {})
-                response = ComputeLimits.passed(answer)
-                if answer.fields[ComputeLimits.statusField] == "404" { status = "error" }
-            } catch {
-                // Whether its process has ended is known a moment later: the connection tells it first.
-                instance.leave()
-                if case .notSent = error, attempt < ComputePlatform.mostAttempts {
-                    release(instance, at: clock.now())
-                    return relay(request, attempt: attempt + 1, respond: respond)
-                }
-                let isLate = begun.elapsed(to: clock.now()) >= settings.timeout
-                status = isLate ? "timeout" : "crash"
-                let words =
-                    isLate
-                    ? "Function time out after \(settings.timeout.wholeMilliseconds) ms"
-                    : "Process exited unexpectedly before completing request"
-                response = ComputeLimits.problem(.badGateway, isLate ? "FunctionTimeout" : "ProcessExited", words)
-            }
-        } else {
-            status = "init"
-            let lines = instance.lastLines.joined(separator: "\n")
-            response = ComputeLimits.problem(.badGateway, "FunctionNotStarted", "the function does not start: \(lines)")
-        }
-        response.fields[ComputeLimits.requestIDField] = request.id
+        let outcome = ComputeRelay(settings: settings, clock: clock).perform(request, on: instance, by: client)
         let end = clock.now()
-        respond(response)
-        release(instance, at: end)
+        if let busy = instance.release(now: end) { bill(busy, of: instance) }
+        let (response, status): (Response, String)
+        switch outcome {
+        case .elsewhere where attempt < ComputePlatform.mostAttempts:
+            return relay(request, attempt: attempt + 1, respond: respond)
+        case .elsewhere(let answer, let word), .answered(let answer, let word): (response, status) = (answer, word)
+        }
         let entry = Account.Entry(
             id: request.id, instance: instance.number, status: status, duration: end.steady - start.steady,
             initDuration: nil, memoryMegabytes: settings.memoryMegabytes, peakKilobytes: instance.peakKilobytes,
             at: start.wall)
         state.withLock { $0.account.add(entry) }
+        respond(ComputeOutcome.identified(response, request.id))
         settings.output(entry.endOfInvocation)
     }
 
-    /// Frees the request's place on the instance.
-    private func release(_ instance: ComputeInstance, at end: Moment) {
-        // The platform bills the time in which an instance has at least one request, however many they are.
-        let busy = instance.load.withLock { load -> Duration? in
-            load.requests -= 1
-            load.idleSince = end
-            guard load.requests == 0, let since = load.busySince else { return nil }
-            load.busySince = nil
-            return end.steady - since.steady
-        }
-        guard let billed = busy?.begunMilliseconds else { return }
+    /// The platform bills the time in which an instance has at least one request, however many they are, and that of a hook.
+    private func bill(_ busy: Duration, of instance: ComputeInstance) {
+        let billed = busy.begunMilliseconds
         state.withLock { $0.account.busyMilliseconds += billed }
         settings.output("FC Instance Idle \(settings.functionName)/\(instance.number)\tBilled Duration: \(billed) ms")
     }
 
-    private func waitUntilReady(_ instance: ComputeInstance) -> Bool {
-        let deadline = clock.now() + settings.initTimeout
-        while true {
-            let (state, hasStarted) = instance.load.withLock { ($0.state, $0.hasStarted) }
-            switch state {
-            // One that has ended since refuses the connection, and another gets the request.
-            case .ready, .leaving, .gone: return hasStarted
-            case .starting: if clock.now().timeLeft(until: deadline) <= .zero { return false }
+    // MARK: Instances
+
+    /// An instance with a free place, or one that is started for it; nil where there is none to be had.
+    private func instance() -> ComputeInstance? {
+        let now = clock.now()
+        let (instance, isNew) = state.withLock { state -> (ComputeInstance?, Bool) in
+            if state.isStopping { return (nil, false) }
+            state.instances.removeAll { $0.state == .gone }
+            for instance in state.instances { instance.leaveIfStale(now: now) }
+            if let free = state.instances.first(where: { $0.take(limit: instanceConcurrency, now: now) }) {
+                return (free, false)
             }
-            usleep(1_000)
+            guard state.instances.count(where: \.takesRequests) < settings.concurrency else { return (nil, false) }
+            let instance = ComputeInstance(number: state.nextNumber, settings: settings, now: now)
+            _ = instance.take(limit: instanceConcurrency, now: now)
+            state.nextNumber += 1
+            state.account.instancesStarted += 1
+            state.instances.append(instance)
+            return (instance, true)
         }
+        if let instance, isNew { BackgroundThread.start { self.run(instance) } }
+        return instance
     }
 
-    // MARK: Instances
+    private func run(_ instance: ComputeInstance) {
+        instance.run {
+            let start = clock.now()
+            ComputeHooks(settings: settings).preStop(instance, by: makeClient())
+            if settings.preStopLimit != nil { bill(clock.now().steady - start.steady, of: instance) }
+        }
+    }
 
     private func endIdleOnes() {
         while !state.withLock({ $0.isStopping }) {
             usleep(500_000)
             let now = clock.now()
-            for instance in state.withLock({ $0.instances }) {
-                instance.load.withLock { load in
-                    if load.requests == 0, load.idleSince.elapsed(to: now) > settings.idleLimit { load.state = .gone }
-                }
-            }
+            for instance in state.withLock({ $0.instances }) { instance.leaveIfStale(now: now) }
         }
     }
 
     package func accountText() -> [UInt8] {
         state.withLock { state in
-            let alive = state.instances.count { $0.load.withLock { $0.state } != .gone }
+            let alive = state.instances.count { $0.state != .gone }
             return state.account.json(
                 instancesAlive: alive, queued: 0, memoryMegabytes: settings.memoryMegabytes
             ).encoded
         }
     }
 
-    /// Ends every instance; returns when their processes are gone, which have two seconds to end well.
+    /// Ends every instance; returns when their processes are gone, which have two seconds to end well after their hook.
     package func stop() {
         timers.stop()
         let instances = state.withLock { state in
@@ -237,6 +181,6 @@ package final class ComputePlatform: Sendable {
             return state.instances
         }
         for instance in instances { instance.end() }
-        for _ in 0..<300 where instances.contains(where: { LoopbackPort.isListening($0.port) }) { usleep(10_000) }
+        while instances.contains(where: { $0.state != .gone }) { usleep(2_000) }
     }
 }

@@ -5,9 +5,12 @@ struct ComputeRequest: Sendable {
     let id = RequestID.next()
     private let request: Request
     private let fields: Fields
+    /// It carries an event, which is no HTTP request of a caller.
+    let isEvent: Bool
 
     init(_ request: Request, _ settings: PlatformSettings, control: String) {
         self.request = request
+        isEvent = control == "/invoke"
         var fields = Fields()
         for field in request.fields {
             // What only the platform may say, and what belongs to one connection.
@@ -25,11 +28,15 @@ struct ComputeRequest: Sendable {
         ] {
             if let name = Field.Name(name) { fields.append(name, value) }
         }
+        if isEvent, fields[.contentType] == nil { fields[.contentType] = "application/octet-stream" }
         if let address = request.sourceAddress {
             fields[.forwardedFor] = (request.fields.values(.forwardedFor) + [address]).joined(separator: ", ")
         }
         self.fields = fields
     }
+
+    /// Its method promises to change nothing.
+    var isSafe: Bool { [.get, .head, .options].contains(request.method) }
 
     func outgoing(to port: UInt16) -> ClientRequest {
         let query = request.query.isEmpty ? "" : "?" + request.query

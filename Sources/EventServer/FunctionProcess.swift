@@ -75,6 +75,20 @@ final class FunctionProcess: Sendable {
         Glibc.kill(-id, SIGKILL)
     }
 
+    /// Asks the process and everything in its group to end.
+    func terminate() {
+        Glibc.kill(-id, SIGTERM)
+    }
+
+    /// Stops the process and everything in its group until `thaw()`: no thread of it runs.
+    func freeze() {
+        Glibc.kill(-id, SIGSTOP)
+    }
+
+    func thaw() {
+        Glibc.kill(-id, SIGCONT)
+    }
+
     /// The last lines are what tells why it ended; the group is gone, so its end of the pipe is closed.
     private func waitForOutput() {
         for _ in 0..<200 where !isOutputRead.load(ordering: .acquiring) { usleep(1_000) }
@@ -139,6 +153,13 @@ enum CStrings {
 
 /// Files of /proc, which are read in one piece.
 enum SmallFile {
+    /// Where a symbolic link leads.
+    static func target(of link: String) -> String? {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = unsafe readlink(link, &buffer, buffer.count)
+        return count < 0 ? nil : String(decoding: buffer[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
     static func read(_ path: String) -> String? {
         let descriptor = unsafe open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return nil }

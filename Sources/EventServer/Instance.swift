@@ -23,6 +23,7 @@ final class Instance: @unchecked Sendable {
     // Written under the platform's lock alone.
     var state = State.starting
     var process: FunctionProcess?
+    private var program: ProgramFiles
     var api: Server?
     /// How long the process took to ask for its first event; reported with that event.
     var initDuration: Duration?
@@ -31,12 +32,23 @@ final class Instance: @unchecked Sendable {
     /// Why the platform ended it.
     var ending: PlatformError?
 
-    init(number: Int, startedAt: Moment) {
+    init(number: Int, bootstrap: String, startedAt: Moment) {
         self.number = number
         self.startedAt = startedAt
+        program = ProgramFiles(bootstrap)
     }
 
     var isStarting: Bool {
         if case .starting = state { true } else { false }
+    }
+
+    var isIdle: Bool {
+        if case .idle = state { true } else { false }
+    }
+
+    /// Its program is not what it was started from.
+    var isOutdated: Bool {
+        if let process { program.add(runningAs: process.id) }
+        return program.haveChanged
     }
 }

@@ -57,20 +57,19 @@ package final class Platform: Sendable {
             if state.isStopping {
                 return [{ invocation.complete(.platformError(.init(kind: .stopped, detail: "stopping"))) }]
             }
+            var after = replaceOutdated(&state)
             // The one that was used last is the warmest.
-            let idle = state.instances.last {
-                if case .idle = $0.state { true } else { false }
-            }
-            if let idle { return start(invocation, on: idle) }
+            if let idle = state.instances.last(where: \.isIdle) { return after + start(invocation, on: idle) }
             let canGrow = state.usable < settings.concurrency
             if !canGrow, settings.throttle || state.queue.count >= settings.queue {
                 let error = PlatformError(kind: .throttled, detail: "every instance is busy")
-                return [{ invocation.complete(.platformError(error)) }]
+                return after + [{ invocation.complete(.platformError(error)) }]
             }
             state.queue.append(invocation)
-            guard canGrow, state.starting < state.queue.count else { return [] }
+            guard canGrow, state.starting < state.queue.count else { return after }
             state.toStart += 1
-            return [{ self.wake.signal() }]
+            after.append { self.wake.signal() }
+            return after
         }
         after.forEach { $0() }
     }
@@ -91,8 +90,29 @@ package final class Platform: Sendable {
         invocation.initDuration = instance.initDuration
         instance.initDuration = nil
         instance.state = .busy(invocation)
+        if settings.freezes { instance.process?.thaw() }
         let response = RuntimeAPI.event(invocation, deadline: deadline.wall, functionName: settings.functionName)
         return [{ exchange.respond(response) }]
+    }
+
+    /// Between its events an instance gets no CPU.
+    private func freezeIfIdle(_ instance: Instance) {
+        if settings.freezes, instance.isIdle { instance.process?.freeze() }
+    }
+
+    /// Ends the idle instances whose program has changed; busy ones come by when they ask for their next event.
+    private func replaceOutdated(_ state: inout State) -> Afterwards {
+        var after: Afterwards = []
+        for instance in state.instances {
+            guard case .idle(let exchange, _) = instance.state, let process = instance.process, instance.isOutdated
+            else { continue }
+            instance.state = .gone
+            after.append {
+                process.kill()
+                exchange.abort(reset: false)
+            }
+        }
+        return after
     }
 
     // MARK: What instances say
@@ -112,7 +132,13 @@ package final class Platform: Sendable {
             case .starting: instance.initDuration = now.steady - instance.startedAt.steady
             }
             instance.state = .idle(exchange, since: now)
-            if !state.queue.isEmpty { after += start(state.queue.removeFirst(), on: instance) }
+            after += replaceOutdated(&state)
+            if instance.isIdle, !state.queue.isEmpty { return after + start(state.queue.removeFirst(), on: instance) }
+            if state.starting < state.queue.count, state.usable < settings.concurrency {
+                state.toStart += 1
+                after.append { self.wake.signal() }
+            }
+            freezeIfIdle(instance)
             return after
         }
         after.forEach { $0() }
@@ -157,7 +183,8 @@ package final class Platform: Sendable {
                 var started: [Instance] = []
                 while state.toStart > 0 {
                     state.toStart -= 1
-                    let instance = Instance(number: state.nextNumber, startedAt: clock.now())
+                    let instance = Instance(
+                        number: state.nextNumber, bootstrap: settings.bootstrap, startedAt: clock.now())
                     state.nextNumber += 1
                     state.account.instancesStarted += 1
                     state.instances.append(instance)
@@ -223,6 +250,8 @@ package final class Platform: Sendable {
             state.withLock { _ in
                 instance.api = api
                 instance.process = process
+                // It may have asked for its first event already.
+                freezeIfIdle(instance)
             }
         } catch {
             settings.output("event-server: \(error)")

@@ -10,7 +10,7 @@ package struct PlatformSettings: Sendable {
     package var concurrency = 8
     /// The function's timeout.
     package var timeout = Duration.seconds(10)
-    /// Lambda gives the init phase 10 s.
+    /// Lambda gives the init phase 10 s; on Function Compute a function has 120 s to listen.
     package var initTimeout = Duration.seconds(10)
     package var memoryMegabytes = 128
     /// The most events that wait for an instance.
@@ -21,6 +21,14 @@ package struct PlatformSettings: Sendable {
     package var throttle = false
     /// An instance that had nothing to do for so long is ended.
     package var idleLimit = Duration.seconds(300)
+    /// Instances get no CPU while they have no request.
+    package var freezes = false
+    /// Function Compute: the time that `/initialize` may take; nil where the function has no such hook.
+    package var initializeLimit: Duration?
+    /// Function Compute: the time that `/pre-stop` may take; nil where the function has no such hook.
+    package var preStopLimit: Duration?
+    /// Function Compute: answer as the domain that every function has, which makes a download of every answer.
+    package var isDefaultDomain = false
     /// The function's own variables.
     package var environment: [(name: String, value: String)] = []
     /// What the template has the platform call, and when.

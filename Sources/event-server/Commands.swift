@@ -6,27 +6,37 @@ enum Commands {
         usage: event-server serve --function NAME --bootstrap FILE [options]
                event-server run [options]
 
-        serve: an HTTP front and a Lambda Runtime API for one function
+        serve: the platform of one function, with an HTTP front
           --function NAME       the handler, given to the function as _HANDLER
           --bootstrap FILE      the program that starts the function
           --port N              0 takes any free port; default 8080
+          --platform NAME       lambda (default), or fc for Alibaba's Function Compute
           --shape SHAPE         v2 (default), url, v1, alb, alb-multi
           --concurrency N       most instances at once; default 8
           --timeout-ms N        the function's timeout; default 10000
           --memory N            the function's memory in MB, for the account; default 128
           --queue N             most events that wait for an instance; default 1000
           --throttle            answer 429 when every instance is busy, instead of queueing
-          --idle-seconds N      end an instance that had nothing to do for so long; default 300
+          --idle-seconds N      end an instance that had nothing to do for so long; default 300, fc 60
+          --init-ms N           the time an instance has to ask for its first event (lambda, default 10000)
+                                or to listen on its port (fc, default 120000)
+          --freeze              stop an instance (SIGSTOP) while it has no request, as the clouds do
           --env NAME=VALUE      a variable of the function; may be repeated
           --template FILE       run the function's timers of this template (template.yml, or s.yaml on fc)
+          fc alone:
+          --instance-concurrency N   requests that one instance gets at a time; default 200
+          --initialize-ms N     call POST /initialize before the first request, within this time
+          --pre-stop-ms N       call GET /pre-stop before an instance is ended, within this time;
+                                run: 2000 more than the timeout, as s.yaml has it
+          --default-domain      answer as *.fcapp.run does: every answer is an attachment
+        When the file of --bootstrap or the program it becomes changes, instances are replaced: idle ones
+        before the next request, busy ones when they have finished.
 
         run: the whole local platform: token-server, its embedded store, a fake provider
           --programs DIR        where the executables lie; default build/bin
           --bootstrap FILE      default ./bootstrap
           --data DIR            default build/run
-          --platform NAME       lambda (default) or fc; defaults to PLATFORM
-          --instance-concurrency N   fc: requests that one instance gets at a time; default 200
-          and every option of serve but --function; --port defaults to PORT
+          and every option of serve but --function; --port defaults to PORT, --platform to PLATFORM
         """
 
     static func run(_ arguments: [String]) -> Int32 {

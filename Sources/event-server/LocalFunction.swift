@@ -20,31 +20,35 @@ struct LocalFunction {
     private let server: Server
 
     init(_ settings: PlatformSettings, on cloud: Cloud, port: Int) throws(ServerError) {
+        var configuration = Server.Configuration()
+        configuration.port = UInt16(port)
         switch cloud {
         case .lambda:
             let platform = Platform(settings: settings)
             side = .lambda(platform)
-            do throws(ServerError) {
-                server = try Serve.listen(platform, port: port)
-            } catch {
-                platform.stop()
-                throw error
-            }
+            // Larger than any event may be, so that too large a one is answered as the cloud does.
+            configuration.maximumBodyBytes = 8 << 20
+            let front = Front(platform: platform)
+            server = try LocalFunction.listen(configuration, orElse: platform.stop) { front.handle($0) }
         case .compute(let instanceConcurrency):
             let platform = ComputePlatform(settings: settings, instanceConcurrency: instanceConcurrency) {
                 CurlClient()
             }
             side = .compute(platform)
-            var configuration = Server.Configuration()
-            configuration.port = UInt16(port)
             // What the cloud takes in one request.
             configuration.maximumBodyBytes = 32 << 20
-            do throws(ServerError) {
-                server = try Server(configuration) { platform.handle($0) }
-            } catch {
-                platform.stop()
-                throw error
-            }
+            server = try LocalFunction.listen(configuration, orElse: platform.stop) { platform.handle($0) }
+        }
+    }
+
+    private static func listen(
+        _ configuration: Server.Configuration, orElse stop: () -> Void, _ handle: @escaping @Sendable (Exchange) -> Void
+    ) throws(ServerError) -> Server {
+        do throws(ServerError) {
+            return try Server(configuration, handler: handle)
+        } catch {
+            stop()
+            throw error
         }
     }
 

@@ -6,11 +6,7 @@ internal import Schedules
 
 /// `event-server run`: everything a newcomer needs on one machine, which `make run` starts.
 enum LocalPlatform {
-    static let options = Serve.platformOptions.merging([
-        "programs": .value, "data": .value, "platform": .value, "instance-concurrency": .value,
-    ]) {
-        first, _ in first
-    }
+    static let options = Serve.platformOptions.merging(["programs": .value, "data": .value]) { first, _ in first }
 
     /// The variables that are handed on to the functions where they are set.
     private static let handedOn = [
@@ -24,28 +20,20 @@ enum LocalPlatform {
     static func run(_ options: Options) throws(UsageError) -> Int32 {
         let port = try options.number("port", in: 0...65_535)
         let bootstrap = options.text("bootstrap") ?? "./bootstrap"
-        var settings = try Serve.settings(options, function: "token-server", bootstrap: bootstrap)
+        let cloud = try Serve.cloud(options, default: Environment["PLATFORM"] ?? "lambda")
+        var settings = try Serve.settings(options, on: cloud, function: "token-server", bootstrap: bootstrap)
+        // As s.yaml has it: what is in flight may take its whole time.
+        if case .compute = cloud { settings.preStopLimit = settings.preStopLimit ?? settings.timeout + .seconds(2) }
         let programs = Serve.absolute(options.text("programs") ?? "build/bin")
         let data = Serve.absolute(options.text("data") ?? "build/run")
-        let isCompute = (options.text("platform") ?? Environment["PLATFORM"]) == "fc"
-        settings.timers = try Timers.read(options, format: isCompute ? .serverlessDevs : .sam)
-        let instanceConcurrency = try options.number("instance-concurrency", in: 1...200) ?? 200
+        settings.timers = try Timers.read(options, of: cloud)
         do throws(Failure) {
-            let cloud = try cloud(options.text("platform") ?? Environment["PLATFORM"] ?? "lambda", instanceConcurrency)
             let port = if let port { port } else { try portFromEnvironment() }
             try start(&settings, on: cloud, port: port, programs: programs, data: data)
             return 0
         } catch {
             Terminal.complain(error.message)
             return 1
-        }
-    }
-
-    private static func cloud(_ name: String, _ instanceConcurrency: Int) throws(Failure) -> LocalFunction.Cloud {
-        switch name {
-        case "lambda": return .lambda
-        case "fc": return .compute(instanceConcurrency: instanceConcurrency)
-        default: throw Failure(message: "PLATFORM must be lambda or fc")
         }
     }
 
@@ -116,6 +104,7 @@ enum LocalPlatform {
         cache.timers = timers.filter { $0.handler == cache.functionName }
         // It waits for the server, which waits for as long as it may.
         cache.timeout += .seconds(2)
+        cache.preStopLimit = cache.preStopLimit.map { $0 + .seconds(2) }
         let known = ["AUTH", "LOG_LEVEL", "TOKEN_SERVER_PROGRAMS"]
         cache.environment = settings.environment.filter { known.contains($0.name) }
         cache.environment.append(("TOKEN_SERVER_URL", Environment["TOKEN_SERVER_URL"] ?? server))

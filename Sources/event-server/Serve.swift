@@ -8,7 +8,9 @@ enum Serve {
     static let platformOptions: [String: Options.Kind] = [
         "bootstrap": .value, "port": .value, "shape": .value, "concurrency": .value, "timeout-ms": .value,
         "memory": .value,
-        "queue": .value, "throttle": .flag, "idle-seconds": .value, "env": .list,
+        "queue": .value, "throttle": .flag, "idle-seconds": .value, "init-ms": .value, "freeze": .flag, "env": .list,
+        "platform": .value, "instance-concurrency": .value, "initialize-ms": .value, "pre-stop-ms": .value,
+        "default-domain": .flag,
         "template": .value,
     ]
     static let options = platformOptions.merging(["function": .value]) { first, _ in first }
@@ -16,27 +18,54 @@ enum Serve {
     static func run(_ options: Options) throws(UsageError) -> Int32 {
         guard let function = options.text("function") else { throw UsageError("--function is missing") }
         guard let bootstrap = options.text("bootstrap") else { throw UsageError("--bootstrap is missing") }
-        var settings = try settings(options, function: function, bootstrap: bootstrap)
-        settings.timers = try Timers.read(options, format: .sam).filter { $0.handler == function }
-        let platform = Platform(settings: settings)
+        let cloud = try cloud(options, default: "lambda")
+        var settings = try settings(options, on: cloud, function: function, bootstrap: bootstrap)
+        settings.timers = try Timers.read(options, of: cloud).filter { $0.handler == function }
+        let port = try options.number("port", in: 0...65_535) ?? 8_080
         do throws(ServerError) {
-            let server = try listen(platform, port: try? options.number("port", in: 0...65_535))
+            let local = try LocalFunction(settings, on: cloud, port: port)
             Timers.announce(settings.timers)
-            Terminal.print("\(function) http://127.0.0.1:\(server.port)")
+            Terminal.print("\(function) http://127.0.0.1:\(local.port)")
             _ = csystem_wait_for_termination()
-            stop(platform, server)
+            local.stop()
             return 0
         } catch {
             Terminal.complain("\(error)")
-            platform.stop()
             return 1
         }
     }
 
-    static func settings(_ options: Options, function: String, bootstrap: String) throws(UsageError) -> PlatformSettings
-    {
+    private static let computeOptions = ["instance-concurrency", "initialize-ms", "pre-stop-ms", "default-domain"]
+
+    /// The cloud that is played: as the option says, or else the default.
+    static func cloud(_ options: Options, default name: String) throws(UsageError) -> LocalFunction.Cloud {
+        let isOption = options.text("platform") != nil
+        switch options.text("platform") ?? name {
+        case "lambda":
+            for option in computeOptions where options.flag(option) {
+                throw UsageError("--\(option) is for --platform fc")
+            }
+            return .lambda
+        case "fc":
+            return .compute(instanceConcurrency: try options.number("instance-concurrency", in: 1...200) ?? 200)
+        default: throw UsageError("\(isOption ? "--platform" : "PLATFORM") must be lambda or fc")
+        }
+    }
+
+    static func settings(
+        _ options: Options, on cloud: LocalFunction.Cloud, function: String, bootstrap: String
+    ) throws(UsageError) -> PlatformSettings {
         _ = try options.number("port", in: 0...65_535)
         var settings = PlatformSettings(functionName: function, bootstrap: absolute(bootstrap), output: Terminal.print)
+        if case .compute = cloud {
+            settings.initTimeout = .seconds(120)
+            settings.idleLimit = .seconds(60)
+            settings.initializeLimit = try milliseconds("initialize-ms", options, most: 300_000)
+            settings.preStopLimit = try milliseconds("pre-stop-ms", options, most: 90_000)
+            settings.isDefaultDomain = options.flag("default-domain")
+        }
+        settings.freezes = options.flag("freeze")
+        settings.initTimeout = try milliseconds("init-ms", options, most: 900_000) ?? settings.initTimeout
         if let shape = options.text("shape") {
             guard let known = EventShape(rawValue: shape) else {
                 throw UsageError(
@@ -48,9 +77,7 @@ enum Serve {
         settings.queue = try options.number("queue", in: 0...1_000_000) ?? settings.queue
         settings.memoryMegabytes = try options.number("memory", in: 128...10_240) ?? settings.memoryMegabytes
         settings.throttle = options.flag("throttle")
-        if let milliseconds = try options.number("timeout-ms", in: 1...900_000) {
-            settings.timeout = .milliseconds(milliseconds)
-        }
+        settings.timeout = try milliseconds("timeout-ms", options, most: 900_000) ?? settings.timeout
         if let seconds = try options.number("idle-seconds", in: 1...86_400) { settings.idleLimit = .seconds(seconds) }
         for pair in options.list("env") {
             guard let equals = pair.firstIndex(of: "="), equals != pair.startIndex else {
@@ -61,19 +88,8 @@ enum Serve {
         return settings
     }
 
-    static func listen(_ platform: Platform, port: Int??) throws(ServerError) -> Server {
-        var configuration = Server.Configuration()
-        configuration.port = UInt16((port ?? nil) ?? 8_080)
-        // Larger than any event may be, so that too large a one is answered as the cloud does.
-        configuration.maximumBodyBytes = 8 << 20
-        let front = Front(platform: platform)
-        return try Server(configuration) { exchange in front.handle(exchange) }
-    }
-
-    /// First the platform, so that whoever waits is answered; then the front, which waits for those answers.
-    static func stop(_ platform: Platform, _ server: Server) {
-        platform.stop()
-        server.stop()
+    private static func milliseconds(_ name: String, _ options: Options, most: Int) throws(UsageError) -> Duration? {
+        try options.number(name, in: 1...most).map { .milliseconds($0) }
     }
 
     static func absolute(_ path: String) -> String {

@@ -5,8 +5,8 @@ internal import Schedules
 enum Timers {
     /// None without the option.
     ///
-    /// - Parameter format: what the cloud that is played deploys from.
-    static func read(_ options: Options, format: Template.Format) throws(UsageError) -> [TimerTrigger] {
+    /// - Parameter cloud: the one that is played; each deploys from a format of its own.
+    static func read(_ options: Options, of cloud: LocalFunction.Cloud) throws(UsageError) -> [TimerTrigger] {
         guard let file = options.text("template") else { return [] }
         guard let bytes = WholeFile.read(Serve.absolute(file)) else {
             throw UsageError("--template \(file) cannot be read")
@@ -16,6 +16,11 @@ enum Timers {
             template = try Template(bytes, file: file) { Environment[$0] }
         } catch {
             throw UsageError("\(error)")
+        }
+        let format: Template.Format
+        switch cloud {
+        case .lambda: format = .sam
+        case .compute: format = .serverlessDevs
         }
         guard template.format == format else {
             throw UsageError(

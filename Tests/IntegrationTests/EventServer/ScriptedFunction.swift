@@ -4,14 +4,47 @@ import JSON
 import Locks
 import Testing
 
-/// A function in Python that speaks the Runtime API by hand, and the real `event-server serve` in front of it.
+/// A function in Python that speaks to its cloud by hand, and the real `event-server serve` in front of it.
 struct ScriptedFunction {
+    enum Cloud: String, CaseIterable {
+        /// The script pulls events: `next`, `respond`, `call`.
+        case lambda
+        /// The script defines `handle(request, control, body)`, which calls `request.answer`.
+        case fc
+    }
+
     /// The URL of the front.
     let url: String
     let process: ProcessSession
 
-    /// What every script begins with.
-    private static let prelude = """
+    /// The script, which a test may write anew.
+    let bootstrap: String
+
+    /// What every script of Function Compute begins with.
+    private static let serving = """
+        #!/usr/bin/python3
+        import http.server, json, os, sys, threading, time
+        class Request(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            def log_message(self, *words): pass
+            def answer(self, body="ok", status=200, **fields):
+                data = body.encode()
+                head = "HTTP/1.1 %d Status\\r\\nContent-Length: %d\\r\\n" % (status, len(data))
+                for name, value in fields.items(): head += "%s: %s\\r\\n" % (name.replace("_", "-"), value)
+                self.wfile.write((head + "\\r\\n").encode() + data)
+            def do_GET(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                handle(self, self.headers.get("x-fc-control-path"), body)
+            do_POST = do_GET
+        class Server(http.server.ThreadingHTTPServer):
+            request_queue_size = 128
+            def handle_error(self, *words): pass
+        def serve(): Server(("0.0.0.0", int(os.environ["FC_CUSTOM_LISTEN_PORT"])), Request).serve_forever()
+
+        """
+
+    /// What every script of Lambda begins with.
+    private static let pulling = """
         #!/usr/bin/python3
         import http.client, json, os, sys, time
         host = os.environ["AWS_LAMBDA_RUNTIME_API"]
@@ -33,14 +66,17 @@ struct ScriptedFunction {
 
     /// Starts the platform on the script, calls `body` and expects that nothing is left behind.
     static func run(
-        _ script: String, options: [String] = [], _ body: (ScriptedFunction) throws -> Void
+        _ script: String, on cloud: Cloud = .lambda, options: [String] = [], _ body: (ScriptedFunction) throws -> Void
     ) throws -> (status: Int32, survivors: [pid_t]) {
         let folder = try ScratchFolder.make()
         let bootstrap = folder + "/bootstrap"
-        try Program.write(prelude + script, to: bootstrap)
+        try Program.write(text(script, cloud), to: bootstrap)
         let process = try ProcessSession(
             LocalPlatform.products.appending(path: "event-server").path(),
-            ["serve", "--function", "scripted", "--bootstrap", bootstrap, "--port", "0"] + options,
+            ["serve", "--function", "scripted", "--bootstrap", bootstrap, "--port", "0"] + [
+                "--platform", cloud.rawValue,
+            ]
+                + options,
             environment: ["PATH": "/usr/bin:/bin"], output: folder + "/output")
         guard process.waitForLine(beginning: "scripted http://", within: 30),
             let line = process.output.split(separator: "\n").first(where: { $0.hasPrefix("scripted http://") })
@@ -49,12 +85,31 @@ struct ScriptedFunction {
             throw LocalPlatform.Failure(description: process.output)
         }
         do {
-            try body(ScriptedFunction(url: String(line.dropFirst("scripted ".count)), process: process))
+            let url = String(line.dropFirst("scripted ".count))
+            try body(ScriptedFunction(url: url, process: process, bootstrap: bootstrap))
         } catch {
             _ = process.stop()
             throw error
         }
         return process.stop()
+    }
+
+    /// The whole program.
+    static func text(_ script: String, _ cloud: Cloud) -> String {
+        switch cloud {
+        case .lambda: pulling + script
+        case .fc: serving + script + "\nserve()\n"
+        }
+    }
+
+    /// Waits for the account to say so; false when it does not within ten seconds.
+    func waitForAccount(_ name: String, _ value: Int64) throws -> Bool {
+        let end = ContinuousClock.now + .seconds(10)
+        while try account()[name] != value {
+            if ContinuousClock.now >= end { return false }
+            Thread.sleep(forTimeInterval: 0.02)
+        }
+        return true
     }
 
     func get(_ path: String = "/") throws -> Answer {
@@ -79,7 +134,7 @@ struct ScriptedFunction {
     }
 }
 
-private final class Answers: Sendable {
+final class Answers: Sendable {
     private let list = Lock<[Answer]>([])
     var all: [Answer] { list.withLock { $0 } }
     func append(_ answer: Answer) { list.withLock { $0.append(answer) } }

@@ -1,0 +1,133 @@
+import Foundation
+import Testing
+
+/// What happens to instances between requests, on both clouds.
+@Suite struct InstanceLifecycleTests {
+    private func serve(
+        _ cloud: ScriptedFunction.Cloud, _ options: [String] = [], _ body: (ScriptedFunction) throws -> Void
+    ) throws {
+        let end = try ScriptedFunction.run(Self.script(cloud, 1), on: cloud, options: options, body)
+        #expect(end.status == 0)
+        #expect(end.survivors.isEmpty)
+    }
+
+    /// Answers its version and its process id; `/slow` takes a second.
+    private static func script(_ cloud: ScriptedFunction.Cloud, _ version: Int) -> String {
+        switch cloud {
+        case .lambda:
+            """
+            while True:
+                id, headers, event = next()
+                if event["rawPath"] == "/slow": time.sleep(1)
+                respond(id, ok("\(version) %d" % os.getpid()))
+            """
+        case .fc:
+            """
+            def handle(request, control, body):
+                if request.path == "/slow": time.sleep(1)
+                request.answer("\(version) %d" % os.getpid())
+            """
+        }
+    }
+
+    private func process(_ answer: Answer) throws -> pid_t {
+        try #require(answer.text.split(separator: " ").last.flatMap { pid_t($0) })
+    }
+
+    @Test(arguments: ScriptedFunction.Cloud.allCases)
+    func `an instance without a request is stopped, and goes on for the next`(cloud: ScriptedFunction.Cloud) throws {
+        try serve(cloud, ["--freeze"]) { function in
+            let first = try function.get()
+            for _ in 0..<3 {
+                #expect(FrozenProcess.waits(for: try process(first)))
+                let next = try function.get()
+                #expect(next.text == first.text)
+            }
+            // Whoever works is not stopped.
+            let slow = try function.get("/slow")
+            #expect(slow.text == first.text)
+            #expect(FrozenProcess.waits(for: try process(first)))
+        }
+        try serve(cloud) { function in
+            let first = try function.get()
+            Thread.sleep(forTimeInterval: 0.2)
+            #expect(!FrozenProcess.isStopped(try process(first)))
+        }
+    }
+
+    @Test func `a stopped instance is ended well`() throws {
+        let hook = ["--freeze", "--pre-stop-ms", "20000", "--idle-seconds", "1"]
+        try serve(.fc, hook) { function in
+            let first = try function.get()
+            #expect(FrozenProcess.waits(for: try process(first)))
+            #expect(try function.waitForAccount("instances_alive", 0))
+            #expect(function.process.output.contains(/FC PreStop End RequestId: [0-9a-f-]+\n/))
+        }
+    }
+
+    @Test(arguments: ScriptedFunction.Cloud.allCases, [[], ["--freeze"]])
+    func `a changed program replaces idle instances before the next request`(
+        cloud: ScriptedFunction.Cloud, options: [String]
+    ) throws {
+        try serve(cloud, ["--concurrency", "1"] + options) { function in
+            let first = try function.get()
+            #expect(first.text.hasPrefix("1 "))
+            #expect(try function.get().text == first.text)
+            try Program.write(ScriptedFunction.text(Self.script(cloud, 2), cloud), to: function.bootstrap)
+            // What is being written is left alone for 0.2 s.
+            Thread.sleep(forTimeInterval: 0.3)
+            let next = try function.get()
+            #expect(next.text.hasPrefix("2 "))
+            #expect(try function.get().text == next.text)
+            #expect(try function.waitForAccount("instances_alive", 1))
+        }
+    }
+
+    @Test(arguments: ScriptedFunction.Cloud.allCases)
+    func `a busy instance finishes what it has before it is replaced`(cloud: ScriptedFunction.Cloud) throws {
+        try serve(cloud, ["--concurrency", "1"]) { function in
+            let first = try function.get()
+            let slow = Answers()
+            let later = Answers()
+            concurrently(2) { index in
+                if index == 0 {
+                    if let answer = try? function.get("/slow") { slow.append(answer) }
+                } else {
+                    Thread.sleep(forTimeInterval: 0.3)
+                    try? Program.write(ScriptedFunction.text(Self.script(cloud, 2), cloud), to: function.bootstrap)
+                    Thread.sleep(forTimeInterval: 0.3)
+                    if let answer = try? function.get() { later.append(answer) }
+                }
+            }
+            #expect(slow.all.map(\.text) == [first.text])
+            #expect(later.all.first?.text.hasPrefix("2 ") == true)
+            #expect(try function.waitForAccount("instances_alive", 1))
+        }
+    }
+
+    @Test func `a program that is missing is being made, and the instance that runs goes on`() throws {
+        try serve(.fc) { function in
+            let first = try function.get()
+            try FileManager.default.removeItem(atPath: function.bootstrap)
+            #expect(try function.get().text == first.text)
+        }
+    }
+}
+
+/// Processes stopped by SIGSTOP.
+enum FrozenProcess {
+    /// The state in /proc, which follows the name in parentheses.
+    static func isStopped(_ process: pid_t) -> Bool {
+        let text = (try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8)) ?? ""
+        return text.split(separator: ")").last?.hasPrefix(" T") ?? false
+    }
+
+    /// Waits until it is stopped, ten seconds at most.
+    static func waits(for process: pid_t) -> Bool {
+        for _ in 0..<1_000 {
+            if isStopped(process) { return true }
+            usleep(10_000)
+        }
+        return false
+    }
+}
