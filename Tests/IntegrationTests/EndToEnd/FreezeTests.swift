@@ -78,12 +78,11 @@ import Testing
             try register(platform)
             let first = try token(platform.url)
             #expect(frozen("token-server", of: platform).count == 1)
-            let connection = try server.connection()
-            let database = try #require(url.split(separator: "/").last?.split(separator: "?").first.map(String.init))
-            let list = "SELECT id FROM information_schema.processlist WHERE db = "
-            let open = try connection.rows(Query(unsafeSQL: "\(list)'\(database)'"))
+            let killer = try server.connection(to: url)
+            let others = "FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+            let open = try killer.rows(Query(unsafeSQL: "SELECT id \(others)"))
             #expect(!open.isEmpty)
-            for row in open { try connection.execute(Query(unsafeSQL: "KILL CONNECTION \(row.integer(0))")) }
+            for row in open { try killer.execute(Query(unsafeSQL: "KILL CONNECTION \(row.integer(0))")) }
             let next = try token(platform.url)
             #expect(next["source"] == "database")
             #expect(next["token"] == first["token"])
