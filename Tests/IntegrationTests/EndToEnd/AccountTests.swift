@@ -37,7 +37,8 @@ import Testing
 
     @Test(arguments: ["lambda", "fc"])
     func `invocations and milliseconds of the account are those of the log, line by line`(cloud: String) throws {
-        let options = ["--platform", cloud, "--concurrency", "3", "--instance-concurrency", "5"]
+        var options = ["--platform", cloud, "--concurrency", "3"]
+        if cloud == "fc" { options += ["--instance-concurrency", "5"] }
         try LocalPlatform.run(options: options) { platform in
             concurrently(12) { caller in
                 for call in 0..<10 {
