@@ -66,7 +66,9 @@ final class ServeLoop: Sendable {
         configuration.address = settings.address
         configuration.port = settings.port
         configuration.requestIDField = .fcRequestID
-        // FC keeps its connections for as long as the instance lives, and cuts heads at 8 KB itself.
+        // FC cuts heads at 8 KB itself; what a connection reserves for them is most of what it costs.
+        configuration.maximumHeadBytes = 16 << 10
+        // FC keeps its connections for as long as the instance lives.
         configuration.idleTimeout = .seconds(365 * 86_400)
         configuration.requestTimeout = settings.timeout + .seconds(60)
         let server: Server

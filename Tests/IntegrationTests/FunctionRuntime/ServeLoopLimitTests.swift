@@ -193,6 +193,18 @@ import Testing
         }
     }
 
+    @Test func `a head as large as the platform lets through is read, and answered on the same connection`() throws {
+        try withoutDatabase { function in
+            let connection = try RawHTTPConnection(port: function.port)
+            // 8 KB in a hundred fields.
+            let fields = (0..<100).map { "x-field-\($0): " + String(repeating: "a", count: 66) }
+            for _ in 0..<3 {
+                let missing = try connection.request("GET", "/" + String(repeating: "p", count: 100), fields: fields)
+                #expect(missing.status == 404)
+            }
+        }
+    }
+
     @Test func `what is too large or malformed is refused, and the next request is answered`() throws {
         try withoutDatabase { function in
             let long = String(repeating: "a", count: 40_000)
