@@ -74,30 +74,33 @@ package final class CacheService: Handler {
 
     private func fetch(_ query: TokenQuery, _ request: Request, _ flight: Flight, _ changes: UInt64) -> Outcome {
         let key = query.cacheKey
-        let known = memory.answer(key)
-        var asked = request
-        // Ours, not the caller's: an answer that is still the same comes back without the token.
-        asked.fields[.ifNoneMatch] = known?.tag
-        let sent = clock.now()
-        let response: ClientResponse
-        do {
-            response = try server.send(asked)
+        var sent = clock.now()
+        let known = memory.answer(key).flatMap { $0.lives(sent, minimumLife: query.minimumLife) ? $0 : nil }
+        var response: ClientResponse
+        do throws(ClientError) {
+            // Ours, not the caller's: an answer that is still the same comes back without the token.
+            response = try ask(request, ifNoneMatch: known?.tag)
+            if response.status == .notModified, let known {
+                if let again = again(known, response, sent, query, request) {
+                    memory.land(key, flight, changes: changes, .answer(again.answer))
+                    return .respond(again.response)
+                }
+                // Meanwhile too little is left by our count, and the caller has no answer that could still stand.
+                sent = clock.now()
+                response = try ask(request, ifNoneMatch: nil)
+            }
         } catch {
             let problem = Problem.serverUnavailable.response(requestID: request.id)
             let failed = ClientResponse(problem.status, fields: problem.fields, body: problem.body)
             memory.land(key, flight, changes: changes, .error(failed, sent: sent))
             return .respond(inSpiteOf: failed, query, memory, request)
         }
-        if response.status == .notModified, let known, let control = CacheControl(response.fields) {
-            let renewed = known.renewed(control, sent: sent)
-            memory.land(key, flight, changes: changes, .answer(renewed))
-            let again = renewed.response(
-                clock.now(), minimumLife: query.minimumLife, ifNoneMatch: request.fields[.ifNoneMatch],
-                becauseOfError: false)
-            return .respond(again ?? passed(response))
-        }
         if let answer = CachedAnswer(response, sent: sent) {
             memory.land(key, flight, changes: changes, .answer(answer))
+            // It was long under way.
+            guard answer.lives(clock.now(), minimumLife: nil) else {
+                return .respond(Problem.serverUnavailable.response(requestID: request.id))
+            }
             return .respond(handedOn(response, answer, request))
         }
         if response.status.code >= 400 {
@@ -106,6 +109,24 @@ package final class CacheService: Handler {
         }
         memory.land(key, flight, changes: changes, .nothing)
         return .respond(passed(response))
+    }
+
+    private func ask(_ request: Request, ifNoneMatch tag: String?) throws(ClientError) -> ClientResponse {
+        var asked = request
+        asked.fields[.ifNoneMatch] = tag
+        return try server.send(asked)
+    }
+
+    /// The kept answer as the server renewed it; nil where it may not be given all the same.
+    private func again(
+        _ known: CachedAnswer, _ response: ClientResponse, _ sent: Moment, _ query: TokenQuery, _ request: Request
+    ) -> (answer: CachedAnswer, response: Response)? {
+        guard let control = CacheControl(response.fields) else { return nil }
+        let renewed = known.renewed(control, sent: sent)
+        let response = renewed.response(
+            clock.now(), minimumLife: query.minimumLife, ifNoneMatch: request.fields[.ifNoneMatch],
+            becauseOfError: false)
+        return response.map { (answer: renewed, response: $0) }
     }
 
     /// The server's own answer, with what is left of the time for which it may be kept.

@@ -79,10 +79,16 @@ struct CachedAnswer: Sendable {
         return EntityTag(weak: String(weak.dropFirst().dropLast())).matches(ifNoneMatch)
     }
 
+    /// Whether 2 s, and what the caller wants, are left of the token.
+    func lives(_ now: Moment, minimumLife: Duration?) -> Bool {
+        guard let expiresIn else { return true }
+        return expiresIn - counted.elapsed(to: now) >= max(CachedAnswer.deadLimit, minimumLife ?? .zero)
+    }
+
     /// Nil where less than 2 s, or less than the caller wants, is left of the token.
     func response(_ now: Moment, minimumLife: Duration?, ifNoneMatch: String?, becauseOfError: Bool) -> Response? {
+        guard lives(now, minimumLife: minimumLife) else { return nil }
         let left = expiresIn.map { $0 - counted.elapsed(to: now) }
-        if let left, left < max(CachedAnswer.deadLimit, minimumLife ?? .zero) { return nil }
         let isStale = isStale || becauseOfError
         var response: Response
         if !becauseOfError, isKnown(by: ifNoneMatch) {

@@ -215,6 +215,40 @@ import TokenCache
         #expect(server.requests.count == 3)
     }
 
+    @Test func `a caller who has no answer is never told that it still stands`() throws {
+        server.answer = { _ throws(ClientError) in Self.token("T", expiresIn: 10_000, maxAge: 4) }
+        _ = try send()
+        clock.advance(by: .milliseconds(7_999))
+        // By the server's count 2 s are left of it, by ours less when its word is here.
+        server.whileUnderWay = { clock.advance(by: .milliseconds(2)) }
+        server.answer = { request throws(ClientError) in
+            if request.fields[.ifNoneMatch] == nil { return Self.token("T2", tag: "2-b") }
+            return ClientResponse(.notModified, fields: Self.token("T").fields)
+        }
+        let answer = try send()
+        #expect(answer.response.status == .ok)
+        #expect(answer.json["token"] == "T2")
+        #expect(server.requests.map { $0.fields[.ifNoneMatch] } == [nil, "W/\"1-a\"", nil])
+    }
+
+    @Test func `a caller who wants more than is left gets the server's whole answer`() throws {
+        server.answer = { _ throws(ClientError) in Self.token("T", expiresIn: 10_000, maxAge: 4) }
+        _ = try send()
+        clock.advance(by: .seconds(1))
+        let answer = try send(.get, "/api/token?realm=wx&key=app&min_ttl=60")
+        #expect(answer.response.status == .ok)
+        #expect(answer.json["token"] == "T")
+        #expect(server.requests.map { $0.fields[.ifNoneMatch] } == [nil, nil])
+    }
+
+    @Test func `an answer that was under way until its token died is not handed on`() throws {
+        server.answer = { _ throws(ClientError) in Self.token("T", expiresIn: 4_000, maxAge: 0) }
+        server.whileUnderWay = { clock.advance(by: .milliseconds(2_001)) }
+        #expect(try send().response.status == .serviceUnavailable)
+        server.whileUnderWay = { clock.advance(by: .milliseconds(2_000)) }
+        #expect(try send().response.status == .ok)
+    }
+
     @Test func `a caller that knows the answer is told so`() throws {
         let tag = try #require(try send().response.fields[.etag])
         let known = try send(ifNoneMatch: tag).response
