@@ -1,3 +1,4 @@
+internal import CSystem
 package import Clocks
 package import HTTP
 package import Log
@@ -15,6 +16,7 @@ package enum FunctionRuntime {
         environment: (String) -> String?, logger: Logger, clock: any Clock, immediate: (any ImmediateResponder)? = nil,
         makeHandler: @Sendable (Int) throws(StartupError) -> any Handler
     ) -> Int32 {
+        csystem_forbid_core_dumps()
         var client: RuntimeClient?
         do throws(StartupError) {
             if isServing(environment) {

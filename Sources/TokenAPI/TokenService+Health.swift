@@ -51,9 +51,9 @@ extension TokenService {
         var words: [String] = []
         if health.unknown > 0 {
             let ids = health.unknownIDs.sorted().joined(separator: ", ")
-            words.append("\(health.unknown) secrets are sealed with keys that MASTER_KEYS lacks (\(ids))")
+            words.append("secrets sealed with keys that MASTER_KEYS lacks: \(health.unknown) (\(ids))")
         }
-        if health.quarantined > 0 { words.append("\(health.quarantined) secrets are quarantined") }
-        return words.isEmpty ? "ok" : words.joined(separator: "; ") + ": token-server-admin rekey lists them"
+        if health.quarantined > 0 { words.append("secrets quarantined: \(health.quarantined)") }
+        return words.isEmpty ? "ok" : words.joined(separator: "; ") + "; token-server-admin rekey lists them"
     }
 }

@@ -155,13 +155,27 @@ enum LocalPlatform {
         let providerPort = provider.split(separator: ":").last.flatMap { UInt16($0) } ?? 0
         for _ in 0..<2_000 {
             // With AUTH=keys the answer is a 401, which shows as well that the function answers.
-            let front = Probe.status(port: port, path: path)
-            let provider = Probe.status(port: providerPort, path: "/")
-            if front == 200 || front == 401, provider == 200 { return }
-            if front == 502 { throw Failure(message: "the function does not start; its line above names the variable") }
+            let front = Probe.page(port: port, path: path)
+            guard Probe.page(port: providerPort, path: "/")?.status == 200 else {
+                usleep(5_000)
+                continue
+            }
+            if front?.status == 200 || front?.status == 401 { return }
+            if let front, front.status == 503, lacksOnlyKeys(front.text) {
+                Terminal.complain("MASTER_KEYS: nothing that is stored opens with these keys; what is new will")
+                return
+            }
+            if front?.status == 502 {
+                throw Failure(message: "the function does not start; its line above names the variable")
+            }
             usleep(5_000)
         }
         throw Failure(message: "the function is not ready; see http://127.0.0.1:\(port)\(path)")
+    }
+
+    /// Whatever else could be wrong is well.
+    private static func lacksOnlyKeys(_ readiness: String) -> Bool {
+        ["database", "schema", "clock"].allSatisfy { readiness.contains("\"\($0)\":\"ok\"") }
     }
 
     private static func announce(_ url: String, cache: String, provider: String, hasKeys: Bool) {

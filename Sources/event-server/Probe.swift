@@ -2,8 +2,8 @@ internal import Glibc
 
 /// Asks a server on this machine for a page, to learn whether it answers.
 enum Probe {
-    /// The status of `GET path`, or nil where nobody answers within a second.
-    static func status(port: UInt16, path: String) -> Int? {
+    /// The status of `GET path` and all that was answered, or nil where nobody answers within a second.
+    static func page(port: UInt16, path: String) -> (status: Int, text: String)? {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { return nil }
         defer { close(descriptor) }
@@ -24,10 +24,15 @@ enum Probe {
             unsafe send(descriptor, bytes.baseAddress, bytes.count, Int32(MSG_NOSIGNAL))
         }
         guard sent == request.utf8.count else { return nil }
-        var answer = [UInt8](repeating: 0, count: 64)
-        let count = unsafe recv(descriptor, &answer, answer.count, 0)
+        var answer: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: 4_096)
+        while answer.count < 65_536 {
+            let count = unsafe recv(descriptor, &part, part.count, 0)
+            if count <= 0 { break }
+            answer += part[..<count]
+        }
         // HTTP/1.1 200
-        guard count >= 12 else { return nil }
-        return Int(String(decoding: answer[9..<12], as: UTF8.self))
+        guard answer.count >= 12, let status = Int(String(decoding: answer[9..<12], as: UTF8.self)) else { return nil }
+        return (status, String(decoding: answer, as: UTF8.self))
     }
 }

@@ -109,7 +109,7 @@ import Testing
         }
     }
 
-    private static let predecessor = [
+    static let predecessor = [
         """
         CREATE TABLE realm (id varchar(50) NOT NULL PRIMARY KEY, config json DEFAULT NULL,
           logic_code varchar(5000) NOT NULL DEFAULT '', comment varchar(5000) NOT NULL DEFAULT '',

@@ -8,14 +8,14 @@ import Testing
     @Test(arguments: Driver.allCases)
     func `it says what it did, and the second time that nothing was to do`(_ driver: Driver) throws {
         let environment = ["DATABASE_URL": try driver.database().url]
-        let first = try Run(["migrate"], environment)
+        let first = try Program.admin(["migrate"], environment)
         #expect(first.status == 0)
         #expect(first.errors == "")
         let lines = first.output.split(separator: "\n")
         #expect(lines.first == "migration 1 (tables): done")
         let last = try #require(try Schema.migrations(for: .mysql).last)
         #expect(lines.last == "migration \(last.number) (\(last.name)): done")
-        let second = try Run(["migrate"], environment)
+        let second = try Program.admin(["migrate"], environment)
         #expect(second.status == 0)
         #expect(second.output == "the schema is up to date\n")
     }
@@ -27,7 +27,7 @@ import Testing
     func `a variable that cannot be used is one line that names it`(
         _ environment: [String: String], _ variable: String
     ) throws {
-        let run = try Run(["migrate"], environment)
+        let run = try Program.admin(["migrate"], environment)
         #expect(run.status == 1)
         #expect(run.output == "")
         #expect(run.errors.hasPrefix("token-server-admin: \(variable): "))
@@ -37,7 +37,7 @@ import Testing
 
     @Test func `a database that is away is one line`() throws {
         // Port 1 of this machine: nobody listens.
-        let run = try Run(["migrate"], ["DATABASE_URL": "mysql://u:canary@127.0.0.1:1/d?tls=off"])
+        let run = try Program.admin(["migrate"], ["DATABASE_URL": "mysql://u:canary@127.0.0.1:1/d?tls=off"])
         #expect(run.status == 1)
         #expect(run.errors.hasPrefix("token-server-admin: DATABASE_URL: the database cannot be reached"))
         #expect(run.errors.split(separator: "\n").count == 1)
@@ -46,32 +46,8 @@ import Testing
 
     @Test(arguments: [[], ["migrat"], ["migrate", "now"]])
     func `what is not understood is answered with the usage`(_ arguments: [String]) throws {
-        let run = try Run(arguments, [:])
+        let run = try Program.admin(arguments, [:])
         #expect(run.status == 2)
         #expect(run.errors.hasPrefix("usage: token-server-admin migrate"))
-    }
-}
-
-/// One run of the program, to its end.
-private struct Run {
-    let status: Int32
-    let output: String
-    let errors: String
-
-    init(_ arguments: [String], _ environment: [String: String]) throws {
-        let settings = ProcessInfo.processInfo.environment
-            .filter { !$0.key.hasPrefix("MYSQL_") && $0.key != "DATABASE_URL" }
-            .merging(environment) { $1 }
-        // Files, not pipes: a server that another test starts meanwhile inherits a pipe and keeps it open.
-        let folder = try ScratchFolder.make()
-        let program = LocalPlatform.products.appending(path: "token-server-admin").path()
-        let process = try ProcessSession(
-            "/bin/sh", ["-c", "exec \"$@\" 2>\"$0\"", "\(folder)/errors", program] + arguments, environment: settings,
-            output: "\(folder)/output")
-        let deadline = ContinuousClock.now + .seconds(30)
-        while process.isRunning && ContinuousClock.now < deadline { usleep(5_000) }
-        status = process.stop().status
-        output = process.output
-        errors = try String(contentsOfFile: "\(folder)/errors", encoding: .utf8)
     }
 }
