@@ -6,6 +6,7 @@ package final class ColdStart: Sendable {
 
     /// True once.
     func isFirst() -> Bool {
-        !hasServed.exchange(true, ordering: .relaxed)
+        // Most requests only read, so that threads do not wait for each other's caches.
+        !hasServed.load(ordering: .relaxed) && !hasServed.exchange(true, ordering: .relaxed)
     }
 }

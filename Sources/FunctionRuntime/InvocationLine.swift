@@ -43,6 +43,8 @@ struct InvocationLine {
     }
 
     func write(to logger: Logger, took: Duration?, left: Duration?, delivery: Result<Delivery, RuntimeAPIError>) {
+        let level = level(delivery)
+        guard level >= logger.level else { return }
         var members: [(String, Logger.Value)] = [("request_id", .string(id))]
         members.reserveCapacity(12 + notes.count)
         if let gatewayID { members.append(("gateway_request_id", .string(gatewayID))) }
@@ -66,11 +68,12 @@ struct InvocationLine {
         if let took { members.append(("ms", .milliseconds(took))) }
         members.append(("cold", .bool(isCold)))
         if let left { members.append(("ms_left", .milliseconds(left))) }
-        logger.log(level(delivery), "invocation", members)
+        logger.log(level, "invocation", members)
     }
 
     private func level(_ delivery: Result<Delivery, RuntimeAPIError>) -> Logger.Level {
         if error != nil { return .error }
-        return delivery == .success(.accepted) ? .info : .warn
+        if case .success(.accepted) = delivery { return .info }
+        return .warn
     }
 }

@@ -23,12 +23,11 @@ enum PlatformControl {
     private static let platformPaths: Set = ["/invoke", "/initialize", "/pre-stop", "/pre-freeze"]
 
     init(_ request: Request) {
-        let values = request.fields.values(.fcControlPath)
-        guard values.count <= 1 else {
+        guard request.fields.count(of: .fcControlPath) <= 1 else {
             self = .ambiguous
             return
         }
-        switch values.first {
+        switch request.fields[.fcControlPath] {
         case nil, "/http-invoke": self = Self.platformPaths.contains(request.path) ? .outside : .request
         case "/invoke": self = .event
         case "/initialize": self = .initialize
@@ -41,6 +40,8 @@ enum PlatformControl {
 /// The id of a request: the platform's; one of our own for who runs the function by hand.
 enum RequestID {
     private static let count = Atomic<UInt64>(0)
+    /// Of this process; drawn once, since drawing is a system call.
+    private static let prefix = String(UInt64.random(in: .min ... .max), radix: 16) + "-"
     /// The platform's have some forty characters.
     private static let longest = 128
 
@@ -50,9 +51,7 @@ enum RequestID {
         {
             return id
         }
-        var random = SystemRandomNumberGenerator()
-        let number = count.add(1, ordering: .relaxed).newValue
-        return "\(String(random.next(), radix: 16))-\(number)"
+        return prefix + String(count.add(1, ordering: .relaxed).newValue)
     }
 }
 

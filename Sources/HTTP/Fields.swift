@@ -7,9 +7,21 @@ package struct Field: Hashable, Sendable {
         package let lowercased: String
 
         /// Takes a token of RFC 9110, 5.6.2, from outside; nil for anything else.
-        package init?(_ text: some StringProtocol) {
-            guard !text.isEmpty, text.utf8.allSatisfy(Name.isTokenCharacter) else { return nil }
-            lowercased = text.lowercased()
+        package init?(_ text: String) {
+            var text = text
+            // In one pass over the bytes: every field of every request comes through here.
+            let (isToken, isLowercased) = text.withUTF8 { utf8 in
+                unsafe (
+                    !utf8.isEmpty && utf8.allSatisfy(Name.isTokenCharacter),
+                    utf8.allSatisfy { !(UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
+                )
+            }
+            guard isToken else { return nil }
+            lowercased = isLowercased ? text : text.lowercased()
+        }
+
+        package init?(_ text: Substring) {
+            self.init(String(text))
         }
 
         private init(known text: String) {
@@ -62,10 +74,11 @@ package struct Field: Hashable, Sendable {
     }
 
     private static func cleaned(_ value: String) -> String {
-        let isClean =
-            value.utf8.allSatisfy { $0 != 0x0D && $0 != 0x0A && $0 != 0x00 }
-            && value.utf8.first != 0x20 && value.utf8.first != 0x09 && value.utf8.last != 0x20
-            && value.utf8.last != 0x09
+        var value = value
+        let isClean = value.withUTF8 { utf8 in
+            unsafe utf8.allSatisfy { $0 != 0x0D && $0 != 0x0A && $0 != 0x00 }
+                && utf8.first != 0x20 && utf8.first != 0x09 && utf8.last != 0x20 && utf8.last != 0x09
+        }
         if isClean { return value }
         let replaced = value.utf8.map { $0 == 0x0D || $0 == 0x0A || $0 == 0x00 ? 0x20 : $0 }
         let start = replaced.firstIndex { $0 != 0x20 && $0 != 0x09 } ?? replaced.endIndex
@@ -86,19 +99,27 @@ package struct Fields: Sendable, Sequence, Equatable {
     package func makeIterator() -> IndexingIterator<[Field]> { list.makeIterator() }
 
     package mutating func append(_ name: Field.Name, _ value: String) {
+        // What a message usually has, so that the list is not moved while it grows.
+        if list.isEmpty { list.reserveCapacity(8) }
         list.append(Field(name, value))
     }
 
     package func values(_ name: Field.Name) -> [String] {
-        list.filter { $0.name == name }.map(\.value)
+        var values: [String] = []
+        for field in list where field.name == name { values.append(field.value) }
+        return values
+    }
+
+    package func count(of name: Field.Name) -> Int {
+        list.count { $0.name == name }
     }
 
     /// The value of the first field of that name; setting replaces every one.
     package subscript(name: Field.Name) -> String? {
         get { list.first { $0.name == name }?.value }
         set {
-            list.removeAll { $0.name == name }
-            if let newValue { list.append(Field(name, newValue)) }
+            if list.contains(where: { $0.name == name }) { list.removeAll { $0.name == name } }
+            if let newValue { append(name, newValue) }
         }
     }
 }

@@ -7,7 +7,7 @@ package struct Router<Endpoint: Sendable>: Sendable {
         /// Such as `/api/secret/:realm/:key`.
         package let pattern: String
         package let endpoint: Endpoint
-        fileprivate let segments: [Segment]
+        fileprivate let segments: [RouteSegment]
 
         package init(_ method: Method, _ pattern: String, _ endpoint: Endpoint) {
             self.method = method
@@ -17,11 +17,6 @@ package struct Router<Endpoint: Sendable>: Sendable {
                 $0.first == ":" ? .parameter(String($0.dropFirst())) : .literal(String($0))
             }
         }
-    }
-
-    fileprivate enum Segment: Sendable {
-        case literal(String)
-        case parameter(String)
     }
 
     package enum Match: Sendable {
@@ -46,7 +41,7 @@ package struct Router<Endpoint: Sendable>: Sendable {
         guard let segments = RequestPath.segments(of: path) else { return .malformed }
         var allowed: [Method] = []
         for route in routes {
-            guard let parameters = route.parameters(of: segments) else { continue }
+            guard let parameters = RouteSegment.parameters(route.segments, of: segments) else { continue }
             if route.method == (method == .head ? .get : method) { return .found(route, parameters: parameters) }
             allowed.append(route.method)
             if route.method == .get { allowed.append(.head) }
@@ -55,14 +50,20 @@ package struct Router<Endpoint: Sendable>: Sendable {
     }
 }
 
-extension Router.Route {
-    fileprivate func parameters(of path: [String]) -> [String: String]? {
+/// A part of a pattern; no part of `Router`, so that the comparison of every request with every route is no generic code.
+private enum RouteSegment: Sendable {
+    case literal(String)
+    case parameter(String)
+
+    static func parameters(_ segments: [RouteSegment], of path: [String]) -> [String: String]? {
         guard path.count == segments.count else { return nil }
         var parameters: [String: String] = [:]
-        for (segment, text) in zip(segments, path) {
-            switch segment {
-            case .literal(let literal): if !literal.utf8.elementsEqual(text.utf8) { return nil }
-            case .parameter(let name): parameters[name] = text
+        for index in segments.indices {
+            switch segments[index] {
+            case .literal(let literal):
+                let text = path[index].utf8
+                if literal.utf8.count != text.count || !literal.utf8.elementsEqual(text) { return nil }
+            case .parameter(let name): parameters[name] = path[index]
             }
         }
         return parameters

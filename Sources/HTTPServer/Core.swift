@@ -11,11 +11,11 @@ final class Core: Sendable {
     /// Requests between the library's first and last callback for them.
     let inFlight = Atomic<Int>(0)
     private let parking = Lock(Parking())
+    /// New requests are refused; every request looks, so without a lock.
+    private let stopping = Atomic(false)
 
     private struct Parking {
         var exchanges: [ObjectIdentifier: Exchange] = [:]
-        /// New requests are refused.
-        var isStopping = false
         /// Nobody may wait any more.
         var isClosed = false
     }
@@ -30,7 +30,7 @@ final class Core: Sendable {
         .serviceUnavailable, type: "stopping", title: "Stopping", detail: "this server is stopping", retryAfter: 1
     ).response(requestID: "")
 
-    var isStopping: Bool { parking.withLock { $0.isStopping } }
+    var isStopping: Bool { stopping.load(ordering: .acquiring) }
 
     /// False once nobody may wait any more.
     func park(_ exchange: Exchange) -> Bool {
@@ -46,7 +46,7 @@ final class Core: Sendable {
     }
 
     func refuseNewRequests() {
-        parking.withLock { $0.isStopping = true }
+        stopping.store(true, ordering: .releasing)
     }
 
     /// Answers 503 to everybody who waits, and to everybody who would from now on.

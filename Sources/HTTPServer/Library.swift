@@ -27,9 +27,11 @@ internal import HTTP
     /// Hands the answer to the library, which copies it; false where it does not take it, and the connection must close.
     func queue(_ response: HTTP.Response, on connection: Handle, closing: Bool) -> Bool {
         let hasBody = response.status.code >= 200 && response.status.code != 204 && response.status.code != 304
-        var body = hasBody ? response.body : []
-        let answer = unsafe body.withUnsafeMutableBytes { bytes in
-            unsafe table.pointee.create_response_from_buffer(bytes.count, bytes.baseAddress, .RESPMEM_MUST_COPY)
+        let body = hasBody ? response.body : []
+        let answer = unsafe body.withUnsafeBytes { bytes in
+            // It says "mutable" for the sake of its other modes.
+            unsafe table.pointee.create_response_from_buffer(
+                bytes.count, UnsafeMutableRawPointer(mutating: bytes.baseAddress), .RESPMEM_MUST_COPY)
         }
         return unsafe queue(answer, with: response, on: connection, closing: closing)
     }
@@ -60,10 +62,14 @@ internal import HTTP
         defer { unsafe table.pointee.destroy_response(answer) }
         for field in response.fields where !Library.isOwnMatter(field.name) {
             // The library refuses a tab in a value, which HTTP allows.
-            let value =
-                field.value.utf8.contains(0x09)
-                ? String(decoding: field.value.utf8.map { $0 == 0x09 ? 0x20 : $0 }, as: UTF8.self) : field.value
-            _ = unsafe table.pointee.add_response_header(answer, field.name.lowercased, value)
+            var value = field.value
+            if value.withUTF8({ utf8 in unsafe utf8.contains(0x09) }) {
+                value = String(decoding: value.utf8.map { $0 == 0x09 ? 0x20 : $0 }, as: UTF8.self)
+            }
+            // By the strings' own bytes: an argument of type String would be copied.
+            unsafe field.name.lowercased.withCString { name in
+                _ = unsafe value.withCString { unsafe table.pointee.add_response_header(answer, name, $0) }
+            }
         }
         if closing { _ = unsafe table.pointee.add_response_header(answer, "connection", "close") }
         return unsafe table.pointee.queue_response(connection.pointer, UInt32(response.status.code), answer) == .YES

@@ -21,13 +21,12 @@ struct RequestHead {
         (path, query) = try RequestHead.split(target)
         self.fields = fields
         contentLength = try RequestHead.framing(fields, version: version)
-        guard fields.values(.host).count <= 1 else { throw Refusal(reason: "more than one Host field") }
+        guard fields.count(of: .host) <= 1 else { throw Refusal(reason: "more than one Host field") }
     }
 
     /// Takes the origin form, the absolute form and `*` (RFC 9112, 3.2), and cuts at the first `?`.
     private static func split(_ target: [UInt8]) throws(Refusal) -> (path: String, query: String) {
-        guard target.allSatisfy({ $0 > 0x20 && $0 != 0x7F }), let text = String(validating: target, as: UTF8.self)
-        else {
+        guard target.allSatisfy({ $0 > 0x20 && $0 != 0x7F }), let text = text(target) else {
             throw Refusal(reason: "the target has characters that must be percent-encoded")
         }
         let local: Substring
@@ -39,8 +38,14 @@ struct RequestHead {
         } else {
             throw Refusal(reason: "the target is neither a path nor an http URL")
         }
-        guard let mark = local.firstIndex(of: "?") else { return (String(local), "") }
-        return (String(local[..<mark]), String(local[local.index(after: mark)...]))
+        guard let mark = local.utf8.firstIndex(of: UInt8(ascii: "?")) else { return (String(local), "") }
+        return (String(local[..<mark]), String(local[local.utf8.index(after: mark)...]))
+    }
+
+    /// Nil for what is not UTF-8; nearly every target is ASCII, which is.
+    private static func text(_ target: [UInt8]) -> String? {
+        target.allSatisfy { $0 < 0x80 }
+            ? String(decoding: target, as: UTF8.self) : String(validating: target, as: UTF8.self)
     }
 
     private static func afterScheme(_ text: String) -> Substring? {
@@ -53,6 +58,7 @@ struct RequestHead {
 
     /// The announced length; a body framed in two ways, or in none that is known, is refused (RFC 9112, 6.3).
     private static func framing(_ fields: Fields, version: String) throws(Refusal) -> Int? {
+        if fields.count(of: .contentLength) + fields.count(of: .transferEncoding) == 0 { return 0 }
         let lengths = fields.values(.contentLength)
         let codings = fields.values(.transferEncoding)
         guard lengths.count <= 1 else { throw Refusal(reason: "more than one Content-Length field") }

@@ -6,7 +6,7 @@ internal import Glibc
 /// under contention it reports a race on whatever such a mutex guards. It knows POSIX mutexes.
 @safe package final class Lock<Value: Sendable>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
-    private var value: Value
+    @usableFromInline var value: Value
 
     package init(_ value: Value) {
         unsafe mutex = .allocate(capacity: 1)
@@ -21,9 +21,17 @@ internal import Glibc
     }
 
     /// Not to be called again by `body`.
-    package func withLock<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
-        unsafe pthread_mutex_lock(mutex)
-        defer { unsafe pthread_mutex_unlock(mutex) }
+    @inlinable package func withLock<Result>(_ body: (inout Value) throws -> Result) rethrows -> Result {
+        lock()
+        defer { unlock() }
         return try body(&value)
+    }
+
+    @usableFromInline func lock() {
+        unsafe pthread_mutex_lock(mutex)
+    }
+
+    @usableFromInline func unlock() {
+        unsafe pthread_mutex_unlock(mutex)
     }
 }

@@ -69,11 +69,22 @@ package struct Logger: Sendable {
 ///
 /// `Log` imports nothing, so it writes its own few rules.
 private struct Line {
-    private var bytes: [UInt8] = [UInt8(ascii: "{")]
+    private static let hex = Array("0123456789abcdef".utf8)
+
+    private var bytes: [UInt8] = []
+
+    init() {
+        // The usual line grows into it without being moved.
+        bytes.reserveCapacity(384)
+        bytes.append(UInt8(ascii: "{"))
+    }
 
     mutating func member(_ name: String, _ value: Logger.Value) {
         if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
-        string(name)
+        // A name of ours has nothing to escape.
+        bytes.append(UInt8(ascii: "\""))
+        bytes.append(contentsOf: name.utf8)
+        bytes.append(UInt8(ascii: "\""))
         bytes.append(UInt8(ascii: ":"))
         switch value {
         case .string(let text): string(text)
@@ -97,18 +108,29 @@ private struct Line {
     }
 
     private mutating func string(_ text: String) {
-        let hex = Array("0123456789abcdef".utf8)
         bytes.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
-            case 0x00...0x1F, 0x7F:
-                bytes.append(contentsOf: "\\u00".utf8)
-                bytes.append(contentsOf: [hex[Int(byte >> 4)], hex[Int(byte & 15)]])
-            default: bytes.append(byte)
+        var text = text
+        text.withUTF8 { utf8 in
+            // Almost no text has anything to escape.
+            if unsafe utf8.allSatisfy({
+                $0 > 0x1F && $0 != 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+            }) {
+                unsafe bytes.append(contentsOf: utf8)
+            } else {
+                unsafe utf8.forEach { escaped($0) }
             }
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    private mutating func escaped(_ byte: UInt8) {
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
+        case 0x00...0x1F, 0x7F:
+            bytes.append(contentsOf: "\\u00".utf8)
+            bytes.append(contentsOf: [Self.hex[Int(byte >> 4)], Self.hex[Int(byte & 15)]])
+        default: bytes.append(byte)
+        }
     }
 
     consuming func finished() -> [UInt8] {

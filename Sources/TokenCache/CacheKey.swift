@@ -22,19 +22,25 @@ struct TokenQuery {
         guard request.path == "/api/token", request.method == .get || request.method == .head, request.body.isEmpty,
             let query = QueryString(parsing: request.query)
         else { return nil }
-        var values: [String: String] = [:]
+        var realm: String?
+        var key: String?
+        var isFlush: String?
+        var seconds: String?
         for parameter in query.parameters {
-            guard values.updateValue(parameter.value, forKey: parameter.name) == nil else { return nil }
+            switch parameter.name {
+            case "realm" where realm == nil: realm = parameter.value
+            case "key" where key == nil: key = parameter.value
+            case "flush" where isFlush == nil: isFlush = parameter.value
+            case "min_ttl" where seconds == nil: seconds = parameter.value
+            default: return nil
+            }
         }
-        guard let realm = values.removeValue(forKey: "realm"), let key = values.removeValue(forKey: "key"),
-            !realm.isEmpty, !key.isEmpty, values.removeValue(forKey: "flush") ?? "false" == "false"
-        else { return nil }
+        guard let realm, let key, !realm.isEmpty, !key.isEmpty, isFlush ?? "false" == "false" else { return nil }
         var minimumLife: Duration?
-        if let text = values.removeValue(forKey: "min_ttl") {
-            guard let seconds = Int64(text), (0...315_360_000).contains(seconds) else { return nil }
+        if let seconds {
+            guard let seconds = Int64(seconds), (0...315_360_000).contains(seconds) else { return nil }
             minimumLife = .seconds(seconds)
         }
-        guard values.isEmpty else { return nil }
         let credentials = request.fields.values(.authorization)
         guard credentials.count < 2 else { return nil }
         var caller: [UInt8] = []

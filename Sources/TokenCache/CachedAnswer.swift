@@ -20,6 +20,9 @@ struct CachedAnswer: Sendable {
     private let head: [UInt8]
     private let middle: [UInt8]
 
+    private static let freshNotes = [(name: "outcome", value: "token"), (name: "source", value: "memory")]
+    private static let staleNotes = [(name: "outcome", value: "stale"), (name: "source", value: "memory")]
+
     /// No answer is kept longer, whatever the server says; so a key that was revoked works for a minute at most.
     static let longestAge = Duration.seconds(60)
     /// Less than this left is dead.
@@ -94,7 +97,9 @@ struct CachedAnswer: Sendable {
         if !becauseOfError, isKnown(by: ifNoneMatch) {
             response = Response(.notModified)
         } else {
-            var body = head
+            var body: [UInt8] = []
+            body.reserveCapacity(head.count + middle.count + 32)
+            body.append(contentsOf: head)
             body.append(contentsOf: (left.map { String($0.wholeMilliseconds) } ?? "null").utf8)
             body.append(contentsOf: middle)
             body.append(contentsOf: (isStale ? "true}" : "false}").utf8)
@@ -103,9 +108,10 @@ struct CachedAnswer: Sendable {
         }
         let age = becauseOfError ? 0 : max(0, freshFor(now).wholeSeconds)
         let staleIfError = becauseOfError ? 0 : self.staleIfError.wholeSeconds
-        response.fields.append(.cacheControl, "private, max-age=\(age), stale-if-error=\(staleIfError)")
+        response.fields.append(
+            .cacheControl, "private, max-age=" + String(age) + ", stale-if-error=" + String(staleIfError))
         response.fields.append(.etag, tag)
-        response.notes = [(name: "outcome", value: isStale ? "stale" : "token"), (name: "source", value: "memory")]
+        response.notes = isStale ? CachedAnswer.staleNotes : CachedAnswer.freshNotes
         return response
     }
 }

@@ -34,9 +34,11 @@ package final class Memory: ImmediateResponder {
     func respond(to query: TokenQuery, ifNoneMatch: String?) -> Response? {
         let now = clock.now()
         let known = state.withLock { state -> CachedAnswer? in
-            guard let answer = state.answers[query.cacheKey]?.answer, answer.freshFor(now) > .zero else { return nil }
+            guard let index = state.answers.index(forKey: query.cacheKey) else { return nil }
+            let answer = state.answers.values[index].answer
+            guard answer.freshFor(now) > .zero else { return nil }
             state.uses += 1
-            state.answers[query.cacheKey]?.lastUse = state.uses
+            state.answers.values[index].lastUse = state.uses
             return answer
         }
         return known?.response(

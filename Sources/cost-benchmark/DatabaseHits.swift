@@ -25,6 +25,7 @@ enum DatabaseHits {
         let watcher = try DatabaseURL(parsing: database.url).connection()
         let statement = try statementOfAHit(database.url)
         var perSecond = Pair()
+        var cpu = Sample()
         var executed = Sample()
         var all = Sample()
         var failures = 0
@@ -35,13 +36,16 @@ enum DatabaseHits {
                 // Twice at once tells what the reading itself adds.
                 let idle = try BenchmarkDatabase.counters(watcher)
                 let before = try BenchmarkDatabase.counters(watcher)
+                let cpuBefore = ProcessUsage.cpu(group: server.process.id)
                 let load = try Load.run(
                     url, connections: callers, seconds: rounds.seconds, keepsAlive: true, scratch: scratch)
+                let used = ProcessUsage.cpu(group: server.process.id) - cpuBefore
                 let after = try BenchmarkDatabase.counters(watcher)
                 failures += load.failures
                 let hits = try hits(server, atLeast: load.requests)
                 executed.add(
                     Double(after.executed - before.executed - (before.executed - idle.executed)) / Double(hits))
+                cpu.add(used / Double(hits) / .microseconds(1))
                 all.add(Double(after.all - before.all - (before.all - idle.all)) / Double(hits))
                 return load.perSecond
             }
@@ -65,6 +69,7 @@ enum DatabaseHits {
                     ["prepared statements per hit, by MariaDB's count", executed.shown(digits: 3), "1", "–", "1"],
                     ["statements of any kind per hit", all.shown(digits: 3), "1", "–", "1"],
                     perSecond.row(["per second"], digits: 0, aim: "≥ 0.6"),
+                    ["CPU µs per hit, the server's own", cpu.shown(digits: 0), "–", "–", "–"],
                     ["failed requests", String(failures), "–", "–", "0"],
                 ])
         ]

@@ -1,5 +1,4 @@
 internal import Glibc
-internal import HTTP
 
 /// nginx with a body that never changes, the measure of what this machine can do.
 final class Nginx {
@@ -13,8 +12,7 @@ final class Nginx {
     init(body: String, workers: Int, logs: Bool, scratch: String) throws {
         let name = logs ? "nginx-with-log" : "nginx"
         log = "\(scratch)/\(name).access"
-        // Free a moment ago; nginx cannot tell which one it took.
-        let port = 20_000 + Int(getpid()) % 20_000 + (logs ? 1 : 0)
+        let port = Port.next()
         let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"].map {
             "\($0)_temp_path \(scratch)/\(name);"
         }
@@ -34,13 +32,7 @@ final class Nginx {
         let errors = "\(scratch)/\(name).log"
         process = try Child("/usr/sbin/nginx", ["-c", file, "-e", errors], file: errors)
         url = "http://127.0.0.1:\(port)/api/token?realm=bench&key=app"
-        for attempt in 0... {
-            if (try? send(.get, url)) != nil { break }
-            guard attempt < 200 else {
-                throw BenchmarkFailure(description: "nginx does not serve: \(TextFile.read(errors))")
-            }
-            usleep(10_000)
-        }
+        try Port.waitUntilServing(url, log: errors)
     }
 
     func forgetLog() {

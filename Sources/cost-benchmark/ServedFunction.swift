@@ -1,7 +1,7 @@
 internal import Curl
 internal import Glibc
 internal import HTTP
-internal import JSON
+internal import Synchronization
 
 /// One instance of a function as Function Compute starts it: it serves HTTP, and its log goes to a file.
 final class ServedFunction {
@@ -11,23 +11,15 @@ final class ServedFunction {
 
     init(_ name: String, programs: String, scratch: String, _ settings: [String]) throws {
         log = "\(scratch)/\(name).log"
-        let process = try Child(
+        let port = Port.next()
+        process = try Child(
             "\(programs)/\(name)", [],
             environment: [
-                "FC_FUNCTION_NAME=\(name)", "FC_CUSTOM_LISTEN_PORT=0", "AUTH=none",
+                "FC_FUNCTION_NAME=\(name)", "FC_CUSTOM_LISTEN_PORT=\(port)", "AUTH=none",
                 "MASTER_KEYS=\(try BenchmarkKeys.text())",
             ] + settings, file: log)
-        var port: Int64?
-        for _ in 0..<1_000 where port == nil {
-            pause(.milliseconds(10))
-            for line in TextFile.read(log).split(separator: "\n") {
-                let value = try? JSON.Value(parsing: line.utf8)
-                if value?["event"] == "serving" { port = value?["port"]?.number?.integer }
-            }
-        }
-        guard let port else { throw BenchmarkFailure(description: "\(name) does not serve: \(TextFile.read(log))") }
-        self.process = process
         url = "http://127.0.0.1:\(port)"
+        try Port.waitUntilServing(url + "/pong", log: log)
     }
 
     /// Empties the log, which a load fills with a line for each request.
@@ -108,6 +100,24 @@ func send(_ method: HTTP.Method, _ url: String, _ body: String = "") throws -> [
         throw BenchmarkFailure(description: "\(url): \(response.status.code)")
     }
     return response.body
+}
+
+/// Ports of this machine that nobody else is likely to have.
+enum Port {
+    private static let count = Atomic(0)
+
+    static func next() -> Int {
+        20_000 + (Int(getpid()) * 16 + count.add(1, ordering: .relaxed).newValue) % 12_000
+    }
+
+    /// - Parameter log: what is shown when nobody serves.
+    static func waitUntilServing(_ url: String, log: String) throws {
+        for _ in 0..<1_000 {
+            if (try? send(.get, url)) != nil { return }
+            pause(.milliseconds(10))
+        }
+        throw BenchmarkFailure(description: "\(url) is not served: \(TextFile.read(log))")
+    }
 }
 
 /// One line for whoever waits.
