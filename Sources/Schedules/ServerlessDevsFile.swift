@@ -1,6 +1,6 @@
 internal import YAML
 
-/// The timers in a Serverless Devs file with functions of the component fc3.
+/// The timers and lifecycle hooks in a Serverless Devs file with functions of the component fc3.
 ///
 /// https://github.com/devsapp/fc3/blob/master/src/schema.json
 struct ServerlessDevsFile {
@@ -14,18 +14,56 @@ struct ServerlessDevsFile {
 
     func timers() throws(Mistake) -> [TimerTrigger] {
         var timers: [TimerTrigger] = []
-        for (id, resource) in root["resources"]?.members ?? [] where resource["component"]?.text == "fc3" {
-            guard let props = resource["props"] else { continue }
-            let field = "resources.\(id).props"
+        for (id, props, field) in functions {
             for (index, trigger) in (props["triggers"]?.elements ?? []).enumerated()
             where trigger["triggerType"]?.text == "timer" {
-                var handler = try text(props, "handler", field)
-                if handler == nil { handler = try text(props, "functionName", field) }
-                timers.append(
-                    try timer(trigger, handler: handler?.text ?? id, "\(field).triggers[\(index)]"))
+                let handler = try handler(of: id, props, field)
+                timers.append(try timer(trigger, handler: handler, "\(field).triggers[\(index)]"))
             }
         }
         return timers
+    }
+
+    func hooks() throws(Mistake) -> [LifecycleHooks] {
+        var hooks: [LifecycleHooks] = []
+        for (id, props, field) in functions {
+            guard let config = props["instanceLifecycleConfig"] else { continue }
+            let inner = field + ".instanceLifecycleConfig"
+            hooks.append(
+                LifecycleHooks(
+                    handler: try handler(of: id, props, field),
+                    initializeLimit: try limit(config, "initializer", 1...300, inner),
+                    preStopLimit: try limit(config, "preStop", 1...90, inner)))
+        }
+        return hooks
+    }
+
+    private var functions: [(id: String, props: Node, field: String)] {
+        (root["resources"]?.members ?? []).compactMap { id, resource in
+            guard resource["component"]?.text == "fc3", let props = resource["props"] else { return nil }
+            return (id, props, "resources.\(id).props")
+        }
+    }
+
+    private func handler(of id: String, _ props: Node, _ field: String) throws(Mistake) -> String {
+        if let handler = try text(props, "handler", field) { return handler.text }
+        return try text(props, "functionName", field)?.text ?? id
+    }
+
+    /// The time of a hook, the longest that there is where it says none; nil where there is no such hook.
+    private func limit(
+        _ config: Node, _ name: String, _ range: ClosedRange<Int>, _ field: String
+    ) throws(Mistake) -> Duration? {
+        guard let hook = config[name] else { return nil }
+        guard let timeout = try text(hook, "timeout", "\(field).\(name)") else {
+            return .seconds(range.upperBound)
+        }
+        guard let seconds = Int(timeout.text), range.contains(seconds) else {
+            throw Mistake(
+                "\(timeout.text) is no whole number from \(range.lowerBound) to \(range.upperBound)", at: timeout.node,
+                "\(field).\(name).timeout")
+        }
+        return .seconds(seconds)
     }
 
     private func timer(_ trigger: Node, handler: String, _ field: String) throws(Mistake) -> TimerTrigger {

@@ -1,6 +1,6 @@
 internal import YAML
 
-/// A deployment template: the timers of its functions.
+/// A deployment template: the timers and lifecycle hooks of its functions.
 package struct Template: Sendable {
     package enum Format: String, Sendable {
         case sam = "an AWS SAM template"
@@ -9,6 +9,8 @@ package struct Template: Sendable {
 
     package let format: Format
     package let timers: [TimerTrigger]
+    /// Lambda has none.
+    package let hooks: [LifecycleHooks]
 
     /// Reads a template.
     ///
@@ -28,9 +30,12 @@ package struct Template: Sendable {
             if root["Resources"] != nil {
                 format = .sam
                 timers = try SAMTemplate(root).timers()
+                hooks = []
             } else if root["resources"] != nil {
                 format = .serverlessDevs
-                timers = try ServerlessDevsFile(root, environment: environment).timers()
+                let file = ServerlessDevsFile(root, environment: environment)
+                timers = try file.timers()
+                hooks = try file.hooks()
             } else {
                 throw Mistake("there are neither Resources (AWS SAM) nor resources (Serverless Devs)", at: root, "")
             }

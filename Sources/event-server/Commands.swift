@@ -22,12 +22,12 @@ enum Commands {
                                 or to listen on its port (fc, default 120000)
           --freeze              stop an instance (SIGSTOP) while it has no request, as the clouds do
           --env NAME=VALUE      a variable of the function; may be repeated
-          --template FILE       run the function's timers of this template (template.yml, or s.yaml on fc)
+          --template FILE       run the timers and call the hooks that this template gives
+                                the function (template.yml, or s.yaml on fc)
           fc alone:
           --instance-concurrency N   requests that one instance gets at a time; default 200
           --initialize-ms N     call POST /initialize before the first request, within this time
-          --pre-stop-ms N       call GET /pre-stop before an instance is ended, within this time;
-                                run: 2000 more than the timeout, as s.yaml has it
+          --pre-stop-ms N       call GET /pre-stop before an instance is ended, within this time
           --default-domain      answer as *.fcapp.run does: every answer is an attachment
         When the file of --bootstrap or the program it becomes changes, instances are replaced: idle ones
         before the next request, busy ones when they have finished.

@@ -22,14 +22,12 @@ enum LocalPlatform {
         let bootstrap = options.text("bootstrap") ?? "./bootstrap"
         let cloud = try Serve.cloud(options, default: Environment["PLATFORM"] ?? "lambda")
         var settings = try Serve.settings(options, on: cloud, function: "token-server", bootstrap: bootstrap)
-        // As s.yaml has it: what is in flight may take its whole time.
-        if case .compute = cloud { settings.preStopLimit = settings.preStopLimit ?? settings.timeout + .seconds(2) }
         let programs = Serve.absolute(options.text("programs") ?? "build/bin")
         let data = Serve.absolute(options.text("data") ?? "build/run")
-        settings.timers = try Timers.read(options, of: cloud)
+        let template = try Templates.read(options, of: cloud)
         do throws(Failure) {
             let port = if let port { port } else { try portFromEnvironment() }
-            try start(&settings, on: cloud, port: port, programs: programs, data: data)
+            try start(&settings, template, on: cloud, port: port, programs: programs, data: data)
             return 0
         } catch {
             Terminal.complain(error.message)
@@ -48,7 +46,8 @@ enum LocalPlatform {
     // MARK: Starting
 
     private static func start(
-        _ settings: inout PlatformSettings, on cloud: LocalFunction.Cloud, port: Int, programs: String, data: String
+        _ settings: inout PlatformSettings, _ template: Template?, on cloud: LocalFunction.Cloud, port: Int,
+        programs: String, data: String
     ) throws(Failure) {
         guard WorkingFolder.make(data) else {
             throw Failure(message: "the data folder \(data) cannot be made or written")
@@ -66,18 +65,16 @@ enum LocalPlatform {
         try LocalKey.add(to: &settings.environment, data: data)
         try migrate(programs + "/token-server-admin", settings.environment)
 
-        let timers = settings.timers
-        settings.timers = timers.filter { $0.handler == settings.functionName }
         let function: LocalFunction
         do throws(ServerError) {
-            function = try LocalFunction(settings, on: cloud, port: port)
+            function = try LocalFunction(template?.applied(to: settings) ?? settings, on: cloud, port: port)
         } catch {
             if case .socket = error { throw Failure(message: "PORT: \(port) cannot be used: \(error)") }
             throw Failure(message: "\(error)")
         }
         defer { function.stop() }
         let url = "http://127.0.0.1:\(function.port)"
-        let cache = try startCache(settings, timers, on: cloud, port: port, server: url)
+        let cache = try startCache(settings, template, on: cloud, port: port, server: url)
         defer { cache.stop() }
         try waitUntilReady(function.port, "/readyz", provider: provider.address)
         // What it passes on shows that both answer.
@@ -90,27 +87,25 @@ enum LocalPlatform {
         {
             Terminal.complain("ADMIN_KEY_SHA256 is missing: with AUTH=keys nobody can do anything yet")
         }
-        Timers.announce(timers)
+        Templates.announce(template, "token-server", "token-server-cache")
         Terminal.print("ready: \(url)")
         _ = csystem_wait_for_termination()
     }
 
     /// The companion function, at the next port; it knows the server and neither the database nor any secret.
     private static func startCache(
-        _ settings: PlatformSettings, _ timers: [TimerTrigger], on cloud: LocalFunction.Cloud, port: Int, server: String
+        _ settings: PlatformSettings, _ template: Template?, on cloud: LocalFunction.Cloud, port: Int, server: String
     ) throws(Failure) -> LocalFunction {
         var cache = settings
         cache.functionName = "token-server-cache"
-        cache.timers = timers.filter { $0.handler == cache.functionName }
         // It waits for the server, which waits for as long as it may.
         cache.timeout += .seconds(2)
-        cache.preStopLimit = cache.preStopLimit.map { $0 + .seconds(2) }
         let known = ["AUTH", "LOG_LEVEL", "TOKEN_SERVER_PROGRAMS"]
         cache.environment = settings.environment.filter { known.contains($0.name) }
         cache.environment.append(("TOKEN_SERVER_URL", Environment["TOKEN_SERVER_URL"] ?? server))
         let cachePort = port == 0 ? 0 : port + 1
         do throws(ServerError) {
-            return try LocalFunction(cache, on: cloud, port: cachePort)
+            return try LocalFunction(template?.applied(to: cache) ?? cache, on: cloud, port: cachePort)
         } catch {
             throw Failure(message: "PORT: \(cachePort), which is PORT + 1, cannot be used: \(error)")
         }

@@ -20,11 +20,12 @@ enum Serve {
         guard let bootstrap = options.text("bootstrap") else { throw UsageError("--bootstrap is missing") }
         let cloud = try cloud(options, default: "lambda")
         var settings = try settings(options, on: cloud, function: function, bootstrap: bootstrap)
-        settings.timers = try Timers.read(options, of: cloud).filter { $0.handler == function }
+        let template = try Templates.read(options, of: cloud)
+        settings = template?.applied(to: settings) ?? settings
         let port = try options.number("port", in: 0...65_535) ?? 8_080
         do throws(ServerError) {
             let local = try LocalFunction(settings, on: cloud, port: port)
-            Timers.announce(settings.timers)
+            Templates.announce(template, function)
             Terminal.print("\(function) http://127.0.0.1:\(local.port)")
             _ = csystem_wait_for_termination()
             local.stop()

@@ -45,6 +45,30 @@ import Testing
         }
     }
 
+    @Test func `the template says which hooks there are, and an option counts more`() throws {
+        let template = """
+            resources:
+              a:
+                component: fc3
+                props: {functionName: scripted, instanceLifecycleConfig: {initializer: {timeout: 20}, preStop: {timeout: 20}}}
+            """
+        let file = try ScratchFolder.make() + "/s.yaml"
+        try template.write(toFile: file, atomically: true, encoding: .utf8)
+        let options = ["--template", file, "--idle-seconds", "1"]
+        try serve(Self.recorder, options: options) { function in
+            #expect(try function.get("/a").status == 200)
+            let hasEnded = try function.waitForAccount("instances_alive", 0)
+            #expect(hasEnded)
+            #expect(
+                calls(function).map { $0.split(separator: " ")[1] } == ["/initialize", "/http-invoke", "/pre-stop"])
+        }
+        let slow = "def handle(request, control, body): time.sleep(60)"
+        try serve(slow, options: ["--template", file, "--initialize-ms", "300"]) { function in
+            let failed = try function.get()
+            #expect(failed.text.contains("300 ms"))
+        }
+    }
+
     @Test func `hooks that are not configured are not called`() throws {
         try serve(Self.recorder, options: ["--idle-seconds", "1"]) { function in
             let answer = try function.get("/a")

@@ -49,6 +49,30 @@ import Testing
         }
     }
 
+    @Test func `the file of Function Compute gives each function its hooks`() throws {
+        #expect(
+            try file("s.yaml").hooks == [
+                LifecycleHooks(handler: "token-server", preStopLimit: .seconds(12)),
+                LifecycleHooks(handler: "token-server-cache", preStopLimit: .seconds(14)),
+            ])
+        #expect(try file("template.yml").hooks.isEmpty)
+        let text = """
+            vars: {limit: 20}
+            resources:
+              a: {component: fc3, props: {functionName: f, instanceLifecycleConfig: {initializer: {timeout: "${vars.limit}"}, preStop: {}}}}
+              b: {component: fc3, props: {functionName: g}}
+            """
+        #expect(
+            try template(text).hooks == [
+                LifecycleHooks(handler: "f", initializeLimit: .seconds(20), preStopLimit: .seconds(90))
+            ])
+        for limit in ["301", "0", "x"] {
+            let error = #expect(throws: TemplateError.self) { try template(text.replacing("20", with: limit)) }
+            #expect(error?.field == "resources.a.props.instanceLifecycleConfig.initializer.timeout")
+            #expect(error?.line == 3)
+        }
+    }
+
     @Test func `references are filled in by parameters' defaults`() throws {
         let text = Self.sam.replacing("EXPRESSION", with: #"!Sub "rate(${Minutes} minutes)""#)
         let timers = try template(text).timers

@@ -1,0 +1,15 @@
+/// What Function Compute calls of a function besides requests, as its template has it.
+package struct LifecycleHooks: Equatable, Sendable {
+    /// The handler of the function that has them.
+    package let handler: String
+    /// The time that `POST /initialize` may take; nil where there is no such hook.
+    package let initializeLimit: Duration?
+    /// The time that `GET /pre-stop` may take; nil where there is no such hook.
+    package let preStopLimit: Duration?
+
+    package init(handler: String, initializeLimit: Duration? = nil, preStopLimit: Duration? = nil) {
+        self.handler = handler
+        self.initializeLimit = initializeLimit
+        self.preStopLimit = preStopLimit
+    }
+}
