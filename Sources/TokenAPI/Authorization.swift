@@ -23,9 +23,10 @@ package enum Authorization: Sendable {
             throw .unauthorized("the Authorization field must be: Bearer KEY")
         }
         guard let digest = try? SHA256.digest(Array(parts[1].utf8)) else { throw .inconsistent }
-        if let administrator, ConstantTime.areEqual(digest, administrator) { return Visit(known: .bootstrap) }
-        guard let key = KeyText(parsing: String(parts[1])) else { throw Problem(.unknownKey) }
-        return Visit(keyID: key.id, digest: digest, address: address)
+        if let administrator, ConstantTime.areEqual(digest, administrator) {
+            return Visit(known: .bootstrap, digest: digest, address: address)
+        }
+        return Visit(keyID: KeyText(parsing: String(parts[1]))?.id, digest: digest, address: address)
     }
 }
 
@@ -34,24 +35,33 @@ final class Visit: Visitor {
     let keyID: String?
     /// Who it is; nil until the key has been read, and where it is not let in.
     private(set) var caller: Caller?
+    /// Whether its key turned out to be none.
+    private(set) var isUnknown = false
+    /// What the row of its key says, once it was admitted by it.
+    private(set) var reading: KeyReading?
+    /// Of the key that it shows; nil where none is asked for.
+    let digest: [UInt8]?
+    let address: IPAddress?
     private let known: Caller?
-    private let digest: [UInt8]
-    private let address: IPAddress?
 
-    init(known: Caller) {
+    init(known: Caller, digest: [UInt8]? = nil, address: IPAddress? = nil) {
         keyID = nil
         caller = known
         self.known = known
-        digest = []
-        address = nil
+        self.digest = digest
+        self.address = address
     }
 
-    init(keyID: String, digest: [UInt8], address: IPAddress?) {
+    /// - Parameter keyID: nil for a key that cannot be one.
+    init(keyID: String?, digest: [UInt8], address: IPAddress?) {
         self.keyID = keyID
         known = nil
         self.digest = digest
         self.address = address
     }
+
+    /// Whether a reading can tell who it is, or need not.
+    var canBeKnown: Bool { keyID != nil || known != nil }
 
     /// What a key that does not exist is compared with: the way to the refusal is the same as for a wrong one.
     private static let nothing = [UInt8](repeating: 0, count: 32)
@@ -59,13 +69,16 @@ final class Visit: Visitor {
     func admit(_ reading: KeyReading?) throws(Denial) -> Caller {
         if let known { return known }
         caller = nil
-        let isEqual = ConstantTime.areEqual(digest, reading?.grant.digest ?? Visit.nothing)
+        self.reading = nil
+        let isEqual = ConstantTime.areEqual(digest ?? [], reading?.grant.digest ?? Visit.nothing)
+        isUnknown = reading == nil || !isEqual
         guard let reading, isEqual else { throw .unknownKey }
         let grant = reading.grant
         if let expiresAt = grant.expiresAt, expiresAt <= reading.now { throw .expiredKey }
         if !isAllowed(grant.addresses) { throw .address }
         let caller = Caller(id: grant.id, role: grant.role, scope: grant.scope)
         self.caller = caller
+        self.reading = reading
         return caller
     }
 

@@ -44,6 +44,13 @@ extension Problem {
             fields: Fields([Field(.wwwAuthenticate, "Bearer realm=\"token-server\"")]))
     }
 
+    static func tooManyRequests(retryAfter: Duration) -> Problem {
+        Problem(
+            .tooManyRequests, type: "too-many-requests", title: "Too many requests",
+            detail: "this API key, or bad ones from this address, are used more often than one instance allows",
+            retryAfter: seconds(retryAfter))
+    }
+
     init(_ error: StoreError) {
         switch error {
         case .unavailable, .uncertain: self = .databaseUnavailable

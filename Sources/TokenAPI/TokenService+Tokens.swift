@@ -12,6 +12,9 @@ extension TokenService {
     func token(
         _ request: Request, _ endpoint: Endpoint, _ visit: Visit, resuming patience: Patience?
     ) throws(Problem) -> Outcome {
+        if !visit.canBeKnown {
+            _ = try admit(visit)
+        }
         let (id, wish): (SecretID, Wish)
         do throws(Problem) {
             (id, wish) = try asked(request, endpoint)
@@ -21,7 +24,13 @@ extension TokenService {
             throw error
         }
         switch broker.decide(id, wish: wish, visitor: visit, deadline: request.deadline, resuming: patience) {
-        case .answer(let answer): return .respond(response(answer, request, id, isConditional: wish.isPlain))
+        case .answer(let answer):
+            // Only a hit has to stay one statement.
+            if answer.source == .upstream {
+                noteUse(visit)
+                writeUses()
+            }
+            return .respond(response(answer, request, id, isConditional: wish.isPlain))
         case .wait(let delay, let patience): return .wait(delay: delay, state: patience)
         case .refuse(let refusal): return .respond(problem(refusal, id).response(request, id))
         }

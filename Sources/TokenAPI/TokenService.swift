@@ -16,6 +16,8 @@ package final class TokenService: Handler {
     let secrets: any SecretStore
     let keys: any KeyStore
     let probe: any StoreProbe
+    private let limiter: RateLimiter
+    private let uses: KeyUses
     let settings: Settings
     let clock: any Clock
     let logger: Logger
@@ -23,7 +25,8 @@ package final class TokenService: Handler {
     package init(
         store: any TokenStore & RealmStore & SecretStore & KeyStore & StoreProbe & UpkeepStore & NoticeStore,
         upstream: any Upstream, noticeClient: any HTTP.Client, settings: Settings,
-        clock: any Clock, logger: Logger, flights: Flights = Flights()
+        clock: any Clock, logger: Logger, flights: Flights = Flights(),
+        limiter: RateLimiter = RateLimiter(), uses: KeyUses = KeyUses()
     ) {
         broker = Broker(store: store, upstream: upstream, clock: clock, flights: flights)
         upkeep = Upkeep(store: store, broker: broker, clock: clock)
@@ -34,6 +37,8 @@ package final class TokenService: Handler {
         secrets = store
         keys = store
         probe = store
+        self.limiter = limiter
+        self.uses = uses
         self.settings = settings
         self.clock = clock
         self.logger = logger
@@ -46,6 +51,10 @@ package final class TokenService: Handler {
             outcome = try dispatch(request, resuming: state, &trail)
         } catch {
             outcome = .respond(error.response(requestID: request.id))
+        }
+        if let visit = trail.visit {
+            noteUse(visit)
+            if state == nil { noteVerdict(visit) }
         }
         if case .respond(var response) = outcome {
             response.fields[.requestID] = request.id
@@ -68,6 +77,7 @@ package final class TokenService: Handler {
             let upkeepResult = Result { () throws(Problem) in
                 try stored { () throws(StoreError) in try upkeep.run(deadline: deadline) }
             }
+            writeUses()
             // Notices go out whatever became of the refreshes.
             let told = try stored { () throws(StoreError) in try notices.run(deadline: deadline) }
             let done = try upkeepResult.get()
@@ -103,6 +113,7 @@ package final class TokenService: Handler {
             return .respond(health(found.endpoint))
         }
         let visit = try settings.authorization.visit(request, from: settings.proxies.address(of: request))
+        if state == nil { try checkRate(visit) }
         trail.visit = visit
         if case .found(let found, _) = match, found.endpoint == .token || found.endpoint == .refreshToken {
             trail.route = found.pattern
@@ -110,6 +121,8 @@ package final class TokenService: Handler {
             return try token(request, found.endpoint, visit, resuming: state as? Patience)
         }
         let caller = try admit(visit)
+        noteUse(visit)
+        writeUses()
         switch match {
         case .malformed: throw .malformedPath
         case .notFound: throw .noRoute
@@ -120,6 +133,40 @@ package final class TokenService: Handler {
             return .respond(try answer(request, found.endpoint, parameters, caller))
         }
     }
+
+    // MARK: Callers
+
+    /// Counts a request, before anything is asked of the database; one that waits and comes back is not counted again.
+    private func checkRate(_ visit: Visit) throws(Problem) {
+        guard let digest = visit.digest,
+            let delay = limiter.delay(digest: digest, from: visit.address, at: clock.now())
+        else { return }
+        throw .tooManyRequests(retryAfter: delay)
+    }
+
+    func noteUse(_ visit: Visit) {
+        guard let reading = visit.reading else { return }
+        uses.note(reading.grant.id, at: reading.now, written: reading.grant.usedAt)
+    }
+
+    /// Remembers for the limiter whether the key was good.
+    private func noteVerdict(_ visit: Visit) {
+        guard let digest = visit.digest else { return }
+        if visit.caller != nil {
+            limiter.noteAdmitted(digest: digest, at: clock.now())
+        } else if visit.isUnknown {
+            limiter.noteRefused(digest: digest, from: visit.address, at: clock.now())
+        }
+    }
+
+    /// Writes last uses, in a request that is more than a hit; what cannot be written is lost, and noted with the next use.
+    func writeUses() {
+        for use in uses.take(atMost: TokenService.mostUses) {
+            _ = try? keys.noteUse(ofKey: use.id, at: use.at)
+        }
+    }
+
+    private static let mostUses = 20
 
     /// Asks the database who it is, by a statement of its own.
     func admit(_ visit: Visit) throws(Problem) -> Caller {

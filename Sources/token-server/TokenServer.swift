@@ -20,6 +20,8 @@ enum TokenServer {
         let clock = SystemClock()
         // Where workers share an instance, two thirds of them may be in upstream calls, a third in those of one realm.
         let flights = Flights(perRealm: FunctionRuntime.workers / 3, total: FunctionRuntime.workers * 2 / 3)
+        let limiter = RateLimiter()
+        let uses = KeyUses()
         return FunctionRuntime.main(environment: environment, logger: logger, clock: clock) { _ throws(StartupError) in
             let settings = try settings()
             let connection = try databaseURL().connection()
@@ -29,7 +31,8 @@ enum TokenServer {
             return TokenService(
                 store: DatabaseStore(connection, sealer: sealer),
                 upstream: RecipeUpstream(client: client, egress: egress), noticeClient: client,
-                settings: settings, clock: clock, logger: logger, flights: flights)
+                settings: settings, clock: clock, logger: logger, flights: flights, limiter: limiter,
+                uses: uses)
         }
     }
 

@@ -2,12 +2,15 @@ import HTTP
 import JSON
 import TestKit
 import Testing
+import TokenAPI
 
 /// What the tests of callers have in common: keys made by the administrator whose digest is in the environment.
 extension World {
-    static func withKeys(_ answers: [ScriptedClient.Answer] = [], _ more: [String: String] = [:]) throws -> World {
+    static func withKeys(
+        _ answers: [ScriptedClient.Answer] = [], _ more: [String: String] = [:], limiter: RateLimiter = RateLimiter()
+    ) throws -> World {
         let environment = ["AUTH": "keys", "ADMIN_KEY_SHA256": World.digest].merging(more) { $1 }
-        return try World(answers, environment: environment)
+        return try World(answers, environment: environment, limiter: limiter)
     }
 
     /// Sends a request with this key.

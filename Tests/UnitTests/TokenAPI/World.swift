@@ -27,7 +27,10 @@ final class World {
     /// What `printf %s KEY` and `sha256sum` give.
     static let digest = "5863896bb3c6ec5d082ab0de5e1dfeaa5bfa11805a7f25d5a0410ddaa4c0614c"
 
-    init(_ answers: [ScriptedClient.Answer] = [], environment: [String: String] = ["AUTH": "none"]) throws {
+    init(
+        _ answers: [ScriptedClient.Answer] = [], environment: [String: String] = ["AUTH": "none"],
+        limiter: RateLimiter = RateLimiter()
+    ) throws {
         store = InMemoryStore(clock: clock)
         client = ScriptedClient(answers)
         var environment = environment
@@ -37,7 +40,7 @@ final class World {
         service = TokenService(
             store: store, upstream: RecipeUpstream(client: client, egress: settings.egress),
             noticeClient: client, settings: settings,
-            clock: clock, logger: Logger(level: .debug, write: { logged.append($0) }))
+            clock: clock, logger: Logger(level: .debug, write: { logged.append($0) }), limiter: limiter)
     }
 
     /// Everything that was logged and noted for the log.

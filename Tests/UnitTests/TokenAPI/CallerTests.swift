@@ -1,0 +1,160 @@
+import Clocks
+import HTTP
+import JSON
+import TestKit
+import Testing
+import TokenAPI
+import Tokens
+
+/// Addresses, rates and last uses.
+@Suite struct CallerTests {
+    // MARK: Addresses
+
+    @Test(arguments: [
+        ("203.0.113.9", "203.0.113.9", true), ("203.0.113.9", "203.0.113.10", false),
+        ("2.3.4.5", "12.3.4.5", false), ("12.3.4.5", "2.3.4.5", false), ("203.0.113.0/24", "203.0.113.255", true),
+        ("203.0.113.0/24", "203.0.114.0", false), ("0.0.0.0/0", "198.51.100.1", true), ("0.0.0.0/0", "::1", false),
+        ("203.0.113.9", "::ffff:203.0.113.9", true), ("::ffff:203.0.113.9", "203.0.113.9", true),
+        ("::ffff:203.0.113.0/120", "203.0.113.77", true), ("2001:db8::/32", "2001:db8:ffff::1", true),
+        ("2001:db8::/32", "2001:db9::1", false), ("2001:db8::/33", "2001:db8:8000::1", false),
+        ("2001:db8::1:0/112", "2001:db8::1:ffff", true), ("2001:db8::1:0/112", "2001:db8::2:0", false),
+        ("::/0", "2001:db8::1", true), ("::/0", "203.0.113.9", false),
+    ])
+    func `an address is in a range or not, parsed as what it is`(range: String, address: String, isIn: Bool) throws {
+        let world = try World.withKeys()
+        let key = try world.makeKey(#"{"role":"operator","ip":["\#(range)"]}"#).key
+        let answer = try world.send(.get, "/api/realm", as: key, from: address)
+        #expect(answer.status == (isIn ? 200 : 403))
+        #expect(isIn || answer.json["type"] == "/problems/address-not-allowed")
+    }
+
+    /// What the platform says of the connection, `X-Forwarded-For`, the listed proxies, and whether the caller is 203.0.113.9.
+    static let chains: [(source: String?, header: String?, proxies: String, isCaller: Bool)] = [
+        ("203.0.113.9", nil, "", true),
+        // Without a listed proxy a header says nothing where the platform says something.
+        ("198.51.100.1", "203.0.113.9", "", false),
+        ("203.0.113.9", "198.51.100.1", "", true),
+        // Where only a header tells, its last entry is the balancer's word.
+        (nil, "203.0.113.9", "", true),
+        (nil, "203.0.113.9, 198.51.100.1", "", false),
+        (nil, "198.51.100.1, 203.0.113.9", "", true),
+        (nil, "198.51.100.1,203.0.113.9:4711", "", true),
+        // Listed proxies are walked past, from the right, up to the first that is none.
+        ("10.0.0.1", "203.0.113.9", "10.0.0.0/8", true),
+        ("10.0.0.1", "203.0.113.9, 10.1.2.3", "10.0.0.0/8", true),
+        ("10.0.0.1", "203.0.113.9, 198.51.100.1", "10.0.0.0/8", false),
+        ("::ffff:10.0.0.1", "203.0.113.9", "10.0.0.0/8, ::1", true),
+        ("10.0.0.1", "203.0.113.9, nonsense", "10.0.0.0/8", false),
+        ("10.0.0.1", "", "10.0.0.0/8", false),
+        (nil, nil, "", false),
+        (nil, "unknown", "", false),
+    ]
+
+    @Test(arguments: chains.indices)
+    func `the caller's address is the last that no listed proxy wrote`(index: Int) throws {
+        let chain = Self.chains[index]
+        let world = try World.withKeys([], ["TRUSTED_PROXIES": chain.proxies])
+        let key = try world.makeKey(#"{"role":"operator","ip":["203.0.113.9"]}"#).key
+        let fields = chain.header.map { [Field(.forwardedFor, $0)] } ?? []
+        let answer = try world.send(.get, "/api/realm", as: key, from: chain.source, fields: fields)
+        #expect(answer.status == (chain.isCaller ? 200 : 403))
+    }
+
+    @Test func `fields that only look like the one that counts are not believed`() throws {
+        let world = try World.withKeys([], ["TRUSTED_PROXIES": "10.0.0.1"])
+        let key = try world.makeKey(#"{"role":"operator","ip":["203.0.113.9"]}"#).key
+        for name in ["x-real-ip", "x_forwarded_for", "forwarded", "x-client-ip", "cf-connecting-ip", "true-client-ip"] {
+            let field = Field(try #require(Field.Name(name)), "203.0.113.9")
+            #expect(try world.send(.get, "/api/realm", as: key, from: "10.0.0.1", fields: [field]).status == 403)
+        }
+    }
+
+    @Test(arguments: [
+        ("nonsense", 1), ("10.0.0.0/8,", 2), ("10.0.0.0/8, 10.0.0.1/8", 2), ("::1, canary", 2), ("10.0.0.0/33", 1),
+        (",", 1),
+    ])
+    func `a list of proxies that cannot be used is one line that names its variable`(text: String, entry: Int) throws {
+        let failure = #expect(throws: Settings.Failure.self) {
+            _ = try Settings(environment: { $0 == "TRUSTED_PROXIES" ? text : nil })
+        }
+        #expect(failure?.variable == "TRUSTED_PROXIES")
+        #expect(failure?.message == "entry \(entry) is no address and no range of addresses")
+    }
+
+    // MARK: Rates
+
+    @Test func `a key that asks too often is told when to come back, and no other is`() throws {
+        let limiter = RateLimiter(
+            perKey: .init(perSecond: 2, burst: 5), perAddress: .init(perSecond: 1, burst: 3))
+        let world = try World.withKeys(limiter: limiter)
+        let busy = try world.makeKey(#"{"role":"operator"}"#)
+        let other = try world.makeKey(#"{"role":"operator"}"#).key
+        for _ in 0..<5 { #expect(try world.send(.get, "/api/realm", as: busy.key).status == 200) }
+        let refused = try world.send(.get, "/api/token?realm=a&key=b", as: busy.key)
+        #expect(refused.status == 429)
+        #expect(refused.header(.retryAfter) == "1")
+        #expect(try world.send(.get, "/api/realm", as: other).status == 200)
+        // Nobody uses the bucket up who only knows the public part of the key.
+        world.clock.advance(by: .milliseconds(500))
+        let wrong = "ts_\(busy.id)_" + String(repeating: "0", count: 64)
+        #expect(try world.send(.get, "/api/realm", as: wrong).status == 401)
+        #expect(try world.send(.get, "/api/realm", as: busy.key).status == 200)
+        #expect(try world.send(.get, "/api/realm", as: busy.key).status == 429)
+        world.clock.advance(by: .seconds(60))
+        for _ in 0..<5 { #expect(try world.send(.get, "/api/realm", as: busy.key).status == 200) }
+        #expect(try world.send(.get, "/api/realm", as: busy.key).status == 429)
+    }
+
+    @Test func `an address that shows bad keys is held back, and good keys from it are not`() throws {
+        let limiter = RateLimiter(
+            perKey: .init(perSecond: 100, burst: 100), perAddress: .init(perSecond: 1, burst: 3))
+        let world = try World.withKeys(limiter: limiter)
+        let good = try world.makeKey(#"{"role":"operator"}"#).key
+        #expect(try world.send(.get, "/api/realm", as: good, from: "2001:db8::1").status == 200)
+        let zeros = String(repeating: "0", count: 63)
+        func guess(_ number: Int, from address: String) throws -> Int {
+            try world.send(.get, "/api/realm", as: "ts_0123456789abcdef_\(zeros)\(number)", from: address).status
+        }
+        // Neighbours in one network are one guesser; what cannot be a key counts as well.
+        for number in 0..<2 { #expect(try guess(number, from: "2001:db8::\(number)") == 401) }
+        #expect(try world.send(.get, "/api/realm", as: "nonsense", from: "2001:db8::2").status == 401)
+        #expect(try guess(3, from: "2001:db8::3") == 429)
+        #expect(try guess(3, from: "2001:db8:0:1::3") == 401)
+        #expect(try world.send(.get, "/api/realm", as: good, from: "2001:db8::1").status == 200)
+        world.clock.advance(by: .seconds(1))
+        #expect(try guess(4, from: "2001:db8::3") == 401)
+        #expect(try guess(5, from: "2001:db8::3") == 429)
+    }
+
+    @Test func `without keys nobody is counted`() throws {
+        let limiter = RateLimiter(perKey: .init(perSecond: 1, burst: 1), perAddress: .init(perSecond: 1, burst: 1))
+        let world = try World(limiter: limiter)
+        for _ in 0..<5 { #expect(try world.send(.get, "/api/realm").status == 200) }
+    }
+
+    // MARK: Last use
+
+    private func usedAt(_ id: String, _ world: World) throws -> Timestamp? {
+        try #require(try world.store.key(id)).grant.usedAt
+    }
+
+    @Test func `a hit writes nothing of a key's use, the next request that is more does`() throws {
+        let world = try World.withKeys([World.token("T"), World.token("U")])
+        try world.registerAsAdministrator("a")
+        #expect(try world.send(.get, "/api/token?realm=a&key=app", as: World.key).status == 200)
+        let reader = try world.makeKey(#"{"role":"reader"}"#)
+        let first = world.clock.now().wall
+        #expect(try world.send(.get, "/api/token?realm=a&key=app", as: reader.key).json["source"] == "database")
+        #expect(try usedAt(reader.id, world) == nil)
+        #expect(try world.send(.get, "/api/key/\(reader.id)", as: World.key).json["used_at"] == .string(first.iso8601))
+        #expect(try usedAt(reader.id, world) == first)
+        // Within the hour nothing is written again, not even by a request that could.
+        world.clock.advance(by: .seconds(3_599))
+        _ = try world.send(.get, "/api/realm", as: reader.key)
+        #expect(try usedAt(reader.id, world) == first)
+        world.clock.advance(by: .seconds(1))
+        #expect(
+            try world.send(.get, "/api/token?realm=a&key=app&flush=true", as: reader.key).json["source"] == "upstream")
+        #expect(try usedAt(reader.id, world) == first + .seconds(3_600))
+    }
+}
