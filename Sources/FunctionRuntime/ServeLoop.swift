@@ -92,6 +92,8 @@ final class ServeLoop: Sendable {
         let limit = TimeLimit(deadline: nil, fallback: timeout, at: start)
         request.deadline = limit.deadline
         request.id = RequestID.of(request)
+        // The connection is the platform's own; who the caller is stands in a header alone.
+        request.sourceAddress = nil
         let control = PlatformControl(request)
         if control != .preStop { inFlight.add(1, ordering: .relaxed) }
         let job = Job(exchange, request, control, start: start, limit: limit, isCold: coldStart.isFirst())

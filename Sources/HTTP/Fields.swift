@@ -60,6 +60,7 @@ package struct Field: Hashable, Sendable {
         package static let setCookie = Name(known: "set-cookie")
         package static let transferEncoding = Name(known: "transfer-encoding")
         package static let userAgent = Name(known: "user-agent")
+        package static let vary = Name(known: "vary")
         package static let wwwAuthenticate = Name(known: "www-authenticate")
         package static let forwardedFor = Name(known: "x-forwarded-for")
     }

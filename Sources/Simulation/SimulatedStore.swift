@@ -63,18 +63,16 @@ final class SimulatedStore: TokenStore {
 
     func read(_ id: SecretID, keyID: String?, clock: any Clock) throws(StoreError) -> Reading {
         let asked = clock.now()
-        var reading = try run("read", writes: false) { [self] () throws(StoreError) -> Reading in
-            var reading = try inner.read(id, keyID: keyID, clock: clock)
-            guard case .found(var snapshot) = reading.lookup else { return reading }
+        let (key, lookup) = try run("read", writes: false) { [self] () throws(StoreError) -> (KeyReading?, Lookup) in
+            let reading = try inner.read(id, keyID: keyID, clock: clock)
+            guard case .found(var snapshot) = try reading.lookup() else { return (reading.key, try reading.lookup()) }
             snapshot = mutated(snapshot)
             lastRead = (at: world.now, snapshot: snapshot)
-            reading.lookup = .found(snapshot)
-            return reading
+            return (reading.key, .found(snapshot))
         }
-        guard case .found(var snapshot) = reading.lookup else { return reading }
+        guard case .found(var snapshot) = lookup else { return Reading(lookup, key: key) }
         snapshot.asked = asked
-        reading.lookup = .found(snapshot)
-        return reading
+        return Reading(.found(snapshot), key: key)
     }
 
     func material(_ id: SecretID) throws(StoreError) -> Material? {

@@ -33,11 +33,15 @@ extension DatabaseStore: TokenStore {
                 LEFT JOIN token ON token.realm = secret.realm AND token.`key` = secret.`key`
             WHERE \(condition)
             """)
-        guard let row = found.first else { return Reading(lookup: .unknownRealm) }
+        guard let row = found.first else { return Reading(.unknownRealm) }
         var columns = ColumnReader(row, isKeyed ? Self.keyedLookupColumns : Self.lookupColumns)
         let now = try columns.instant()
         let key = isKeyed ? KeyReading(grant: try GrantColumns.read(&columns), now: now) : nil
-        return Reading(lookup: try lookup(id, &columns, now: now, asked: asked), key: key)
+        let rest = columns
+        return Reading(key: key) { () throws(StoreError) in
+            var columns = rest
+            return try self.lookup(id, &columns, now: now, asked: asked)
+        }
     }
 
     private func lookup(

@@ -4,11 +4,12 @@ package import Tokens
 extension InMemoryStore: TokenStore {
     package func read(_ id: SecretID, keyID: String?, clock: any Clock) throws(StoreError) -> Reading {
         let asked = clock.now()
-        return statement { state, now in
+        let (lookup, key) = statement { state, now -> (Lookup, KeyReading?) in
             let key = keyID.flatMap { state.keys[$0] }.map { KeyReading(grant: $0.grant, now: now) }
-            if keyID != nil, key == nil { return Reading(lookup: .unknownRealm) }
-            return Reading(lookup: state.lookup(id, now: now, asked: asked), key: key)
+            if keyID != nil, key == nil { return (.unknownRealm, nil) }
+            return (state.lookup(id, now: now, asked: asked), key)
         }
+        return Reading(lookup, key: key)
     }
 
     package func material(_ id: SecretID) throws(StoreError) -> Material? {

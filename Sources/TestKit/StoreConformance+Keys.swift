@@ -55,7 +55,7 @@ extension StoreConformance {
             let clock = SystemClock()
             let reading = try store.read(fixture.id, keyID: grant.id, clock: clock)
             try expectEqual(reading.key?.grant, grant)
-            guard case .found(let snapshot) = reading.lookup else {
+            guard case .found(let snapshot) = try reading.lookup() else {
                 throw Failure(description: "the secret is not found")
             }
             try expectEqual(snapshot.row, try fixture.row())
@@ -68,13 +68,17 @@ extension StoreConformance {
             let noSecret = try store.read(
                 SecretID(realm: fixture.id.realm, key: "x"), keyID: grant.id, clock: clock)
             try expectEqual(noSecret.key?.grant, grant)
-            guard case .unknownSecret = noSecret.lookup else { throw Failure(description: "\(noSecret.lookup)") }
+            guard case .unknownSecret = try noSecret.lookup() else {
+                throw Failure(description: "\(try noSecret.lookup())")
+            }
             let noRealm = try store.read(SecretID(realm: "x", key: "x"), keyID: grant.id, clock: clock)
             try expectEqual(noRealm.key?.grant, grant)
-            guard case .unknownRealm = noRealm.lookup else { throw Failure(description: "\(noRealm.lookup)") }
+            guard case .unknownRealm = try noRealm.lookup() else {
+                throw Failure(description: "\(try noRealm.lookup())")
+            }
             let noKey = try store.read(fixture.id, keyID: "fedcba9876543210", clock: clock)
             try expectEqual(noKey.key, nil)
-            guard case .unknownRealm = noKey.lookup else { throw Failure(description: "\(noKey.lookup)") }
+            guard case .unknownRealm = try noKey.lookup() else { throw Failure(description: "\(try noKey.lookup())") }
         },
         StoreConformance("lists show what is in scope, and count nothing else") { store in
             for realm in ["a", "ab", "A", "b"] {

@@ -35,6 +35,8 @@ final class Visit: Visitor {
     let keyID: String?
     /// Who it is; nil until the key has been read, and where it is not let in.
     private(set) var caller: Caller?
+    /// Whether its key may be used from some addresses alone: the answer is for this one.
+    private(set) var isBoundToAddress = false
     /// Whether its key turned out to be none.
     private(set) var isUnknown = false
     /// What the row of its key says, once it was admitted by it.
@@ -75,6 +77,7 @@ final class Visit: Visitor {
         guard let reading, isEqual else { throw .unknownKey }
         let grant = reading.grant
         if let expiresAt = grant.expiresAt, expiresAt <= reading.now { throw .expiredKey }
+        isBoundToAddress = !grant.addresses.isEmpty
         if !isAllowed(grant.addresses) { throw .address }
         let caller = Caller(id: grant.id, role: grant.role, scope: grant.scope)
         self.caller = caller

@@ -60,6 +60,7 @@ package final class TokenService: Handler {
             response.fields[.requestID] = request.id
             response.fields.append(.contentTypeOptions, "nosniff")
             if let route = trail.route { response.notes.append((name: "route", value: route)) }
+            if trail.visit?.isBoundToAddress == true { response.fields[.vary] = "X-Forwarded-For" }
             if let caller = trail.visit?.caller { response.notes.append((name: "caller", value: caller.id)) }
             outcome = .respond(response)
         }

@@ -9,11 +9,15 @@ struct CacheKey: Hashable, Sendable {
     let key: String
     /// SHA-256 of the `Authorization` field; empty without one, so that nobody's key lies in memory.
     let caller: [UInt8]
+    /// Where the caller asks from, where the server's verdict depends on that; else empty.
+    var address = ""
 }
 
 /// A request that may be answered from memory.
 struct TokenQuery {
-    let cacheKey: CacheKey
+    private(set) var cacheKey: CacheKey
+    /// What the server is told of where the caller asks from.
+    private let address: String
     /// What the answer must have left; nil where the caller does not care.
     let minimumLife: Duration?
 
@@ -48,7 +52,29 @@ struct TokenQuery {
             guard let digest = try? SHA256.digest(Array(credential.utf8)) else { return nil }
             caller = digest
         }
+        address = request.forwardedFor
         cacheKey = CacheKey(realm: realm, key: key, caller: caller)
         self.minimumLife = minimumLife
+    }
+
+    /// The same, for this address alone.
+    func boundToAddress() -> TokenQuery {
+        var bound = self
+        bound.cacheKey.address = address
+        return bound
+    }
+}
+
+extension Request {
+    /// The way that it came, each hop written by the next: what the header says, then what the platform says.
+    var forwardedFor: String {
+        (fields.values(.forwardedFor) + [sourceAddress].compactMap { $0 }).joined(separator: ", ")
+    }
+}
+
+extension ClientResponse {
+    /// Whether it is meant for the caller's address alone.
+    var isBoundToAddress: Bool {
+        fields.values(.vary).contains { $0.lowercased().contains(Field.Name.forwardedFor.lowercased) }
     }
 }

@@ -28,7 +28,7 @@ package final class CacheService: Handler {
 
     package func respond(to request: Request, resuming state: (any Sendable)?) -> Outcome {
         var response = Response(.serviceUnavailable)
-        if let query = TokenQuery(request) {
+        if let query = TokenQuery(request).map(memory.bound) {
             switch token(query, request, resuming: state as? Waiting) {
             case .respond(let answer): response = answer
             case .wait(let delay, let state): return .wait(delay: delay, state: state)
@@ -82,7 +82,7 @@ package final class CacheService: Handler {
             response = try ask(request, ifNoneMatch: known?.tag)
             if response.status == .notModified, let known {
                 if let again = again(known, response, sent, query, request) {
-                    memory.land(key, flight, changes: changes, .answer(again.answer))
+                    memory.land(key, flight, changes: changes, .answer(again.answer), for: query)
                     return .respond(again.response)
                 }
                 // Meanwhile too little is left by our count, and the caller has no answer that could still stand.
@@ -92,11 +92,12 @@ package final class CacheService: Handler {
         } catch {
             let problem = Problem.serverUnavailable.response(requestID: request.id)
             let failed = ClientResponse(problem.status, fields: problem.fields, body: problem.body)
-            memory.land(key, flight, changes: changes, .error(failed, sent: sent))
+            memory.land(key, flight, changes: changes, .error(failed, sent: sent), for: query)
             return .respond(inSpiteOf: failed, query, memory, request)
         }
+        let query = response.isBoundToAddress ? query.boundToAddress() : query
         if let answer = CachedAnswer(response, sent: sent) {
-            memory.land(key, flight, changes: changes, .answer(answer))
+            memory.land(key, flight, changes: changes, .answer(answer), for: query)
             // It was long under way.
             guard answer.lives(clock.now(), minimumLife: nil) else {
                 return .respond(Problem.serverUnavailable.response(requestID: request.id))
@@ -104,10 +105,10 @@ package final class CacheService: Handler {
             return .respond(handedOn(response, answer, request))
         }
         if response.status.code >= 400 {
-            memory.land(key, flight, changes: changes, .error(response, sent: sent))
+            memory.land(key, flight, changes: changes, .error(response, sent: sent), for: query)
             return .respond(inSpiteOf: response, query, memory, request)
         }
-        memory.land(key, flight, changes: changes, .nothing)
+        memory.land(key, flight, changes: changes, .nothing, for: query)
         return .respond(passed(response))
     }
 
@@ -184,7 +185,7 @@ package final class CacheService: Handler {
     }
 
     private static let passedFields: Set<Field.Name> = [
-        .contentType, .cacheControl, .etag, .retryAfter, .wwwAuthenticate, .allow, .location,
+        .contentType, .cacheControl, .etag, .retryAfter, .wwwAuthenticate, .allow, .location, .vary,
     ]
 }
 

@@ -8,6 +8,8 @@ package final class Memory: ImmediateResponder {
         var answers: [CacheKey: (answer: CachedAnswer, lastUse: UInt64)] = [:]
         /// Errors of the last second, so that a crowd does not ask a server that has just refused.
         var errors: [CacheKey: (response: ClientResponse, sent: Moment)] = [:]
+        /// Callers whose verdict depends on where they ask from; nothing is kept of theirs but by address.
+        var bound: Set<[UInt8]> = []
         var flights: [CacheKey: Flight] = [:]
         var uses: UInt64 = 0
         /// Counts what makes answers under way outdated.
@@ -27,7 +29,7 @@ package final class Memory: ImmediateResponder {
     }
 
     package func respondAtOnce(to request: Request) -> Response? {
-        TokenQuery(request).flatMap { respond(to: $0, ifNoneMatch: request.fields[.ifNoneMatch]) }
+        TokenQuery(request).map(bound).flatMap { respond(to: $0, ifNoneMatch: request.fields[.ifNoneMatch]) }
     }
 
     /// The answer in memory while it may be given.
@@ -64,6 +66,11 @@ package final class Memory: ImmediateResponder {
         }
     }
 
+    /// The query as what is kept for it must be asked for.
+    func bound(_ query: TokenQuery) -> TokenQuery {
+        state.withLock { $0.bound.contains(query.cacheKey.caller) } ? query.boundToAddress() : query
+    }
+
     // MARK: Flights
 
     enum Boarding {
@@ -82,10 +89,20 @@ package final class Memory: ImmediateResponder {
     }
 
     /// Keeps what the server said, unless something changed meanwhile, and lets those go who waited for it.
-    func land(_ key: CacheKey, _ flight: Flight, changes: UInt64, _ result: FlightResult) {
+    ///
+    /// - Parameter query: under which it is kept: that of the flight, or the same bound to its caller's address.
+    func land(
+        _ key: CacheKey, _ flight: Flight, changes: UInt64, _ result: FlightResult, for query: TokenQuery
+    ) {
         let now = clock.now()
+        let flown = key
+        let key = query.cacheKey
         state.withLock { state in
-            state.flights[key] = nil
+            state.flights[flown] = nil
+            if !key.address.isEmpty, state.bound.insert(key.caller).inserted, state.bound.count > limit {
+                // Who is forgotten is learned again with the next answer.
+                state.bound = [key.caller]
+            }
             guard state.changes == changes else { return }
             switch result {
             case .answer(let answer):

@@ -26,10 +26,8 @@ final class ServerClient {
         for field in request.fields where ServerClient.passedFields.contains(field.name) {
             fields.append(field.name, field.value)
         }
-        if let address = request.sourceAddress {
-            let before = request.fields.values(.forwardedFor)
-            fields[.forwardedFor] = (before + [address]).joined(separator: ", ")
-        }
+        let way = request.forwardedFor
+        if !way.isEmpty { fields[.forwardedFor] = way }
         var limits = ClientLimits(total: ServerClient.longestCall, responseBytes: ServerClient.largestAnswer)
         if let deadline = request.deadline {
             // What is left is for the caller's own answer.

@@ -106,13 +106,8 @@ package final class Broker {
 
     /// Who waits is looked at again with every reading: a key that is revoked meanwhile ends the wait.
     private func read(_ id: SecretID, for visitor: (any Visitor)?) throws(Refusal) -> (Snapshot, Caller) {
-        let reading: Reading
-        do throws(StoreError) {
-            reading = try store.read(id, keyID: visitor?.keyID, clock: clock)
-        } catch .broken(let what) {
-            throw .storeBroken(what)
-        } catch {
-            throw .storeUnavailable
+        let reading = try stored { () throws(StoreError) in
+            try store.read(id, keyID: visitor?.keyID, clock: clock)
         }
         var caller = Caller.schedule
         if let visitor {
@@ -124,10 +119,20 @@ package final class Broker {
         }
         // Outside its scope a caller learns nothing, not even from the realm's absence.
         if !caller.scope.contains(id) { throw caller.scope.touches(id.realm) ? .unknownSecret : .unknownRealm }
-        switch reading.lookup {
+        switch try stored({ () throws(StoreError) in try reading.lookup() }) {
         case .found(let snapshot): return (snapshot, caller)
         case .unknownRealm: throw .unknownRealm
         case .unknownSecret: throw .unknownSecret
+        }
+    }
+
+    private func stored<Result>(_ body: () throws(StoreError) -> Result) throws(Refusal) -> Result {
+        do throws(StoreError) {
+            return try body()
+        } catch .broken(let what) {
+            throw .storeBroken(what)
+        } catch {
+            throw .storeUnavailable
         }
     }
 

@@ -47,20 +47,28 @@ package protocol TokenStore: AnyObject {
 }
 
 /// One reading of a secret, and of who asks for it.
-package struct Reading: Sendable {
-    package var lookup: Lookup
+package struct Reading {
     /// Nil where no key was asked for, or there is none of that id.
-    package var key: KeyReading?
+    package let key: KeyReading?
+    private let open: () throws(StoreError) -> Lookup
 
-    package init(lookup: Lookup, key: KeyReading? = nil) {
-        self.lookup = lookup
+    /// - Parameter open: understands the row; not run for whoever is not let in, so that nobody can tell what it says.
+    package init(key: KeyReading?, open: @escaping () throws(StoreError) -> Lookup) {
         self.key = key
+        self.open = open
     }
+
+    package init(_ lookup: Lookup, key: KeyReading? = nil) {
+        self.init(key: key) { () throws(StoreError) in lookup }
+    }
+
+    /// What was read of the secret.
+    package func lookup() throws(StoreError) -> Lookup { try open() }
 }
 
 extension TokenStore {
     package func read(_ id: SecretID, clock: any Clock) throws(StoreError) -> Lookup {
-        try read(id, keyID: nil, clock: clock).lookup
+        try read(id, keyID: nil, clock: clock).lookup()
     }
 }
 

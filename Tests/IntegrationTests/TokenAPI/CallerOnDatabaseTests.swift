@@ -1,0 +1,182 @@
+import Clocks
+import Crypto
+import Foundation
+import HTTP
+import JSON
+import Log
+import Recipes
+import SQL
+import Storage
+import TestKit
+import Testing
+import TokenAPI
+import Tokens
+
+/// Callers on real databases: the matrix of roles and routes, what a hit asks of the database, and what a stranger can tell.
+@Suite(.serialized) struct CallerOnDatabaseTests {
+    private static let administrator = "an administrator's key"
+
+    /// A token server on a database of its own whose statements are counted.
+    private final class Server {
+        let counting: CountingConnection
+        let service: TokenService
+        private let client = ScriptedClient(
+            (0..<100).map { .success(ClientResponse(.ok, body: Array(#"{"t":"token-\#($0)","e":7200}"#.utf8))) })
+
+        init(_ driver: Driver) throws {
+            counting = CountingConnection(try driver.migratedDatabase().connection())
+            let digest = try SHA256.hexDigest(Array(CallerOnDatabaseTests.administrator.utf8))
+            let environment = ["ADMIN_KEY_SHA256": digest, "UPSTREAM_ALLOW": "provider.test"]
+            let settings = try Settings(environment: { environment[$0] })
+            let clock = SystemClock()
+            service = TokenService(
+                store: DatabaseStore(counting), upstream: RecipeUpstream(client: client, egress: settings.egress),
+                noticeClient: client, settings: settings, clock: clock, logger: Logger(level: .error, write: { _ in }))
+        }
+
+        func send(
+            _ method: HTTP.Method, _ target: String, _ body: String = "", as key: String? = administrator
+        ) throws -> Response {
+            let parts = target.split(separator: "?", maxSplits: 1).map { String($0) }
+            var request = Request(
+                method, path: parts[0], query: parts.count > 1 ? parts[1] : "", body: Array(body.utf8), id: "1")
+            request.fields[.authorization] = key.map { "Bearer \($0)" }
+            if !body.isEmpty { request.fields[.contentType] = "application/json" }
+            guard case .respond(let response) = service.respond(to: request, resuming: nil) else {
+                throw POSIXError(.ETIMEDOUT)
+            }
+            return response
+        }
+
+        func register(_ realm: String) throws {
+            let recipe = #"{"url":"https://provider.test/","token_path":"t","expires_in_path":"e"}"#
+            try #require(try send(.post, "/api/realm", #"{"id":"\#(realm)","config":\#(recipe)}"#).status == .ok)
+            let secret = #"{"realm":"\#(realm)","key":"app","key_1":"a"}"#
+            try #require(try send(.post, "/api/secret", secret).status == .ok)
+        }
+
+        func makeKey(_ body: String) throws -> (key: String, id: String) {
+            let json = try JSON.Value(parsing: try send(.post, "/api/key", body).body)
+            return (try #require(json["key"]?.string, "\(json.text)"), try #require(json["id"]?.string))
+        }
+
+        /// The statements that one request makes.
+        func statements(_ target: String, as key: String) throws -> (response: Response, texts: [String]) {
+            counting.statements = []
+            let response = try send(.get, target, as: key)
+            return (response, counting.statements)
+        }
+    }
+
+    @Test(arguments: Driver.allCases)
+    func `every role may do on every route what the table says`(_ driver: Driver) throws {
+        let server = try Server(driver)
+        for role in Role.allCases {
+            let key = try server.makeKey(#"{"role":"\#(role.rawValue)"}"#).key
+            for route in Endpoint.router.routes {
+                try server.register("wx")
+                let target =
+                    "/"
+                    + route.pattern.split(separator: "/").map {
+                        $0 == ":key" ? "app" : $0.first == ":" ? "wx" : String($0)
+                    }.joined(separator: "/")
+                let query = target == "/api/token" ? "?realm=wx&key=app" : ""
+                let body = route.method == .post ? "{}" : ""
+                let code = try server.send(route.method, target + query, body, as: key).status.code
+                if route.endpoint.isOpen || role >= route.endpoint.leastRole {
+                    #expect(code != 401 && code != 403, "\(role) \(route.method) \(target): \(code)")
+                } else {
+                    #expect(code == 403, "\(role) \(route.method) \(target): \(code)")
+                }
+                let wrong = String(key.dropLast()) + (key.hasSuffix("0") ? "1" : "0")
+                for bad in [wrong, nil] {
+                    let refused = try server.send(route.method, target + query, body, as: bad).status.code
+                    #expect(refused == (route.endpoint.isOpen ? 200 : 401), "\(route.method) \(target): \(refused)")
+                }
+            }
+        }
+    }
+
+    @Test(arguments: Driver.allCases)
+    func `a hit by a key is one statement, and so is every way not to get a token`(_ driver: Driver) throws {
+        let server = try Server(driver)
+        try server.register("a")
+        try server.register("b")
+        let reader = try server.makeKey(#"{"role":"reader","realms":["a"]}"#)
+        _ = try server.send(.get, "/api/token?realm=a&key=app")
+        let hit = try server.statements("/api/token?realm=a&key=app", as: reader.key)
+        #expect(hit.response.status == .ok)
+        #expect(hit.texts.count == 1)
+        #expect(hit.texts.first?.contains("credentials") == false)
+        let again = try server.statements("/api/token?realm=a&key=app", as: reader.key)
+        #expect(again.texts == hit.texts)
+        let wrong = "ts_\(reader.id)_" + String(repeating: "0", count: 64)
+        let unknown = "ts_0123456789abcdef_" + String(repeating: "0", count: 64)
+        for (target, key, code) in [
+            ("/api/token?realm=b&key=app", reader.key, 404), ("/api/token?realm=none&key=app", reader.key, 404),
+            ("/api/token?realm=a&key=none", reader.key, 404), ("/api/token?realm=a&key=app", wrong, 401),
+            ("/api/token?realm=a&key=app", unknown, 401),
+        ] {
+            let refused = try server.statements(target, as: key)
+            #expect(refused.response.status.code == code)
+            #expect(refused.texts == hit.texts, "\(target)")
+        }
+        // What can be no key at all asks nothing of the database.
+        #expect(try server.statements("/api/token?realm=a&key=app", as: "nonsense").texts == [])
+    }
+
+    @Test func `a hit by a key meets every table by its primary key`() throws {
+        let server = try Server(.mariaDB)
+        try server.register("a")
+        let reader = try server.makeKey(#"{"role":"reader"}"#)
+        for _ in 0..<20 { _ = try server.makeKey(#"{"role":"reader"}"#) }
+        _ = try server.send(.get, "/api/token?realm=a&key=app")
+        let text = try #require(try server.statements("/api/token?realm=a&key=app", as: reader.key).texts.first)
+        let arguments: [SQL.Value] = ["a", "app", reader.id].map { .text($0) }
+        let plan = try server.counting.rows(Query(unsafeSQL: "EXPLAIN " + text, arguments: arguments))
+        // The fourth column is how a table is read: by one row of a unique index, known before the statement runs.
+        #expect(plan.map { $0.values[3] } == [.text("const"), .text("const"), .text("const"), .text("const")])
+    }
+
+    @Test(arguments: Driver.allCases)
+    func `a row that cannot be understood is nobody's business but its callers'`(_ driver: Driver) throws {
+        let server = try Server(driver)
+        try server.register("a")
+        _ = try server.send(.get, "/api/token?realm=a&key=app")
+        try server.counting.execute("UPDATE token SET retry_class = 'canary'")
+        let reader = try server.makeKey(#"{"role":"reader"}"#)
+        let stranger = try server.makeKey(#"{"role":"reader","realms":["b"]}"#)
+        let wrong = "ts_\(reader.id)_" + String(repeating: "0", count: 64)
+        for (key, code) in [(reader.key, 500), (stranger.key, 404), (wrong, 401)] {
+            #expect(try server.send(.get, "/api/token?realm=a&key=app", as: key).status.code == code)
+        }
+    }
+
+    /// Medians of 2,000 interleaved requests each, on a real database.
+    @Test func `a stranger's realm takes as long as one that does not exist`() throws {
+        let server = try Server(.mariaDB)
+        try server.register("a")
+        try server.register("b")
+        let reader = try server.makeKey(#"{"role":"reader","realms":["a"]}"#).key
+        _ = try server.send(.get, "/api/token?realm=b&key=app")
+        var times: (stranger: [Duration], absent: [Duration]) = ([], [])
+        let clock = ContinuousClock()
+        for turn in 0..<2_000 {
+            let order = turn.isMultiple(of: 2) ? ["b", "c"] : ["c", "b"]
+            for realm in order {
+                let start = clock.now
+                let response = try server.send(.get, "/api/token?realm=\(realm)&key=app", as: reader)
+                let took = clock.now - start
+                #expect(response.status == .notFound)
+                if realm == "b" { times.stranger.append(took) } else { times.absent.append(took) }
+            }
+        }
+        let stranger = times.stranger.sorted()
+        let absent = times.absent.sorted()
+        let difference = stranger[1_000] - absent[1_000]
+        let spread = absent[1_500] - absent[500]
+        print(
+            "medians: stranger's \(stranger[1_000]), absent \(absent[1_000]); half of the absent lie within \(spread)")
+        #expect(max(difference, .zero - difference) < spread)
+    }
+}
