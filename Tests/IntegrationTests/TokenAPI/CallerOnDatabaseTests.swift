@@ -143,7 +143,7 @@ import Tokens
         let server = try Server(driver)
         try server.register("a")
         _ = try server.send(.get, "/api/token?realm=a&key=app")
-        try server.counting.execute("UPDATE token SET retry_class = 'canary'")
+        _ = try server.counting.execute("UPDATE token SET retry_class = 'canary'")
         let reader = try server.makeKey(#"{"role":"reader"}"#)
         let stranger = try server.makeKey(#"{"role":"reader","realms":["b"]}"#)
         let wrong = "ts_\(reader.id)_" + String(repeating: "0", count: 64)
