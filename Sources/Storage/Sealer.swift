@@ -99,11 +99,17 @@ package final class Sealer {
     /// Each part with its length before it, so that no two places have the same bytes.
     private func bind(_ place: SealedPlace) {
         context.removeAll(keepingCapacity: true)
-        for part in ["token-server 1", place.column.table, place.realm, place.key, place.column.name] {
-            append(UInt64(part.utf8.count))
-            context.append(contentsOf: part.utf8)
-        }
+        append("token-server 1")
+        append(place.column.table)
+        append(place.realm)
+        append(place.key)
+        append(place.column.name)
         append(UInt64(bitPattern: place.version))
+    }
+
+    private func append(_ part: String) {
+        append(UInt64(part.utf8.count))
+        context.append(contentsOf: part.utf8)
     }
 
     private func append(_ number: UInt64) {
