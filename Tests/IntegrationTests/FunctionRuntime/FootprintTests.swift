@@ -7,7 +7,10 @@ import Storage
 import Testing
 
 /// What the functions cost in memory: the smallest instance of either cloud has 128 MB.
-@Suite struct FootprintTests {
+///
+/// The thread sanitizer keeps books of its own on every byte.
+@Suite(.enabled(if: !isUnderThreadSanitizer))
+struct FootprintTests {
     @Test func `with a thousand tokens the cache stays under 8 MiB of its own, the server under 12`() throws {
         let mariaDB = try MariaDBServer.shared()
         let database = try mariaDB.freshDatabase()

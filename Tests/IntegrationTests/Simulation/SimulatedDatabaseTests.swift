@@ -1,5 +1,4 @@
 import Clocks
-import Glibc
 import SQL
 import Simulation
 import Storage
@@ -7,6 +6,8 @@ import TestKit
 import Testing
 
 /// The simulator's histories on the real statements: the database's clock is an argument of them, all else is as it is.
+///
+/// The thread sanitizer does not know of stacks that change hands.
 @Suite(.serialized, .enabled(if: !isUnderThreadSanitizer))
 struct SimulatedDatabaseTests {
     @Test(arguments: Driver.allCases)
@@ -32,6 +33,3 @@ struct SimulatedDatabaseTests {
         #expect(kept.history.count > 50)
     }
 }
-
-/// The sanitizer does not know of stacks that change hands.
-private let isUnderThreadSanitizer = dlsym(nil, "__tsan_init") != nil
