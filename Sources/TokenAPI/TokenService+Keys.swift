@@ -127,13 +127,13 @@ extension Object {
     /// All but the key, of which nobody has more than the digest.
     fileprivate init(_ key: APIKey) {
         let grant = key.grant
-        let texts = { (texts: [String]) in JSON.Value.array(texts.map { .string($0) }) }
+        let texts = { (texts: [String]) in texts.isEmpty ? .null : JSON.Value.array(texts.map { .string($0) }) }
         self = [
             "id": .string(grant.id), "role": .string(grant.role.rawValue), "comment": .string(key.comment),
-            "realms": grant.scope.isEverything ? .null : texts(grant.scope.realms),
-            "keys": grant.scope.isEverything ? .null : texts(grant.scope.secrets.map { "\($0.realm)/\($0.key)" }),
+            "realms": texts(grant.scope.realms),
+            "keys": texts(grant.scope.secrets.map { "\($0.realm)/\($0.key)" }),
             "expires_at": grant.expiresAt.map { JSON.Value($0.milliseconds) } ?? .null,
-            "ip": grant.addresses.isEmpty ? .null : texts(grant.addresses),
+            "ip": texts(grant.addresses),
             "created_at": .string(key.createdAt.iso8601), "created_by": .string(key.createdBy),
             "used_at": grant.usedAt.map { .string($0.iso8601) } ?? .null,
         ]

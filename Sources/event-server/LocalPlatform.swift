@@ -85,7 +85,8 @@ enum LocalPlatform {
         if settings.environment.contains(where: { $0.name == "AUTH" && $0.value != "none" }),
             !settings.environment.contains(where: { $0.name == "ADMIN_KEY_SHA256" && !$0.value.isEmpty })
         {
-            Terminal.complain("ADMIN_KEY_SHA256 is missing: with AUTH=keys nobody can do anything yet")
+            Terminal.complain(
+                "ADMIN_KEY_SHA256 is missing: with AUTH=keys only keys that are already stored open anything")
         }
         Templates.announce(template, "token-server", "token-server-cache")
         Terminal.print("ready: \(url)")

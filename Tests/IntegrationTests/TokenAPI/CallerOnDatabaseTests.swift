@@ -139,6 +139,30 @@ import Tokens
     }
 
     @Test(arguments: Driver.allCases)
+    func `CVE-2026-39946 (OpenBao): what looks like SQL is a name or nothing`(_ driver: Driver) throws {
+        let server = try Server(driver)
+        try server.register("a")
+        let reader = try server.makeKey(#"{"role":"operator","realms":["a"]}"#)
+        for name in [
+            "a%27%20OR%20%271%27=%271", "a%22%20OR%201=1%20--%20", "a%27;DELETE%20FROM%20realm;--", "a%5C%27",
+            "a%60", "a/*", "a%23", "a%00", "%E5%5C%27", "%BF%27", "a%E2%80%99%20OR%201=1",
+        ] {
+            for target in ["/api/token?realm=\(name)&key=app", "/api/token?realm=a&key=\(name)"] {
+                let code = try server.send(.get, target, as: reader.key).status.code
+                #expect(code == 400 || code == 404, "\(target): \(code)")
+            }
+            for target in ["/api/realm?keyword=\(name)", "/api/secret?realm=\(name)"] {
+                let found = try server.send(.get, target, as: reader.key)
+                let total = try JSON.Value(parsing: found.body)["data"]?["total"]
+                #expect(found.status.code == 400 || total == 0, "\(target)")
+            }
+            let key = "ts_\(name)_" + String(repeating: "0", count: 64)
+            #expect(try server.send(.get, "/api/realm", as: key).status.code == 401)
+        }
+        #expect(try server.send(.get, "/api/realm/a", as: reader.key).status.code == 200)
+    }
+
+    @Test(arguments: Driver.allCases)
     func `a row that cannot be understood is nobody's business but its callers'`(_ driver: Driver) throws {
         let server = try Server(driver)
         try server.register("a")
