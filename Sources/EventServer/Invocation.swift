@@ -3,7 +3,7 @@ internal import HTTP
 internal import Synchronization
 
 /// What became of an invocation, before it is shaped into an HTTP answer.
-enum InvocationResult: Sendable {
+package enum InvocationResult: Sendable {
     case response([UInt8])
     /// The function reported an error of this type, with this JSON body.
     case functionError(type: String, body: [UInt8])
@@ -11,8 +11,8 @@ enum InvocationResult: Sendable {
     case platformError(PlatformError)
 }
 
-struct PlatformError: Sendable {
-    enum Kind: String, Sendable {
+package struct PlatformError: Sendable {
+    package enum Kind: String, Sendable {
         case timeout = "Sandbox.Timedout"
         case crash = "Runtime.ExitError"
         case initFailed = "Runtime.InitError"
@@ -22,10 +22,10 @@ struct PlatformError: Sendable {
         case stopped = "ServiceStopped"
     }
 
-    var kind: Kind
-    var detail: String
+    package var kind: Kind
+    package var detail: String
     /// The last lines that the function wrote.
-    var log: [String] = []
+    package var log: [String] = []
 
     /// What Lambda says of a process that ended by itself.
     ///

@@ -52,7 +52,8 @@ package final class Platform: Sendable {
 
     /// Takes one event; `completion` is called once, from any thread.
     func invoke(_ event: [UInt8], id: String, completion: @escaping @Sendable (InvocationResult) -> Void) {
-        let invocation = Invocation(id: id, event: event, cameAt: clock.now(), completion: completion)
+        let invocation = Invocation(
+            id: id, event: event, cameAt: clock.now(), completion: recording(event, id: id, completion))
         let after = state.withLock { state -> Afterwards in
             if state.isStopping {
                 return [{ invocation.complete(.platformError(.init(kind: .stopped, detail: "stopping"))) }]
@@ -72,6 +73,17 @@ package final class Platform: Sendable {
             return after
         }
         after.forEach { $0() }
+    }
+
+    private func recording(
+        _ event: [UInt8], id: String, _ completion: @escaping @Sendable (InvocationResult) -> Void
+    ) -> @Sendable (InvocationResult) -> Void {
+        guard let recorder = settings.recorder else { return completion }
+        let at = clock.now().wall
+        return { [name = settings.functionName] result in
+            completion(result)
+            recorder.record(event: event, id: id, function: name, at: at, result)
+        }
     }
 
     /// The schedule calls asynchronously: what the function answers goes nowhere.

@@ -33,6 +33,8 @@ package struct PlatformSettings: Sendable {
     package var environment: [(name: String, value: String)] = []
     /// What the template has the platform call, and when.
     package var timers: [TimerTrigger] = []
+    /// Takes what goes to the function, and what it answers.
+    package var recorder: Recorder?
     /// Takes every line of the platform and of the functions.
     package var output: @Sendable (String) -> Void
 

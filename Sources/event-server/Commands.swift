@@ -1,10 +1,11 @@
 internal import Glibc
 
-/// The two commands of `event-server`.
+/// The commands of `event-server`.
 enum Commands {
     static let usage = """
         usage: event-server serve --function NAME --bootstrap FILE [options]
                event-server run [options]
+               event-server replay FILE [--url URL]
 
         serve: the platform of one function, with an HTTP front
           --function NAME       the handler, given to the function as _HANDLER
@@ -22,6 +23,7 @@ enum Commands {
                                 or to listen on its port (fc, default 120000)
           --freeze              stop an instance (SIGSTOP) while it has no request, as the clouds do
           --env NAME=VALUE      a variable of the function; may be repeated
+          --record FILE         write each event and its answer as a line of JSON, secrets masked
           --template FILE       run the timers and call the hooks that this template gives
                                 the function (template.yml, or s.yaml on fc)
           fc alone:
@@ -37,18 +39,25 @@ enum Commands {
           --bootstrap FILE      default ./bootstrap
           --data DIR            default build/run
           and every option of serve but --function; --port defaults to PORT, --platform to PLATFORM
+
+        replay: sends the calls of a record again, in their order, and shows what came of it differently; 1 where anything did
+          --url URL             a local platform; default http://127.0.0.1:8080
+          the variable AUTHORIZATION takes the place of the field that the record masks
         """
 
     static func run(_ arguments: [String]) -> Int32 {
         do throws(UsageError) {
-            guard let command = arguments.first else { throw UsageError("a command is missing: serve or run") }
+            guard let command = arguments.first else { throw UsageError("a command is missing: serve, run or replay") }
             switch command {
             case "serve": return try Serve.run(Options(arguments.dropFirst(), allowed: Serve.options))
             case "run": return try LocalPlatform.run(Options(arguments.dropFirst(), allowed: LocalPlatform.options))
+            case "replay":
+                guard let file = arguments.dropFirst().first else { throw UsageError("replay: a file is missing") }
+                return try ReplayCommand.run(file, Options(arguments.dropFirst(2), allowed: ReplayCommand.options))
             case "help", "--help", "-h":
                 Terminal.print(usage)
                 return 0
-            default: throw UsageError("\(command) is no command: serve or run")
+            default: throw UsageError("\(command) is no command: serve, run or replay")
             }
         } catch {
             Terminal.complain(error.message)

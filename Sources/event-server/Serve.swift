@@ -11,7 +11,7 @@ enum Serve {
         "queue": .value, "throttle": .flag, "idle-seconds": .value, "init-ms": .value, "freeze": .flag, "env": .list,
         "platform": .value, "instance-concurrency": .value, "initialize-ms": .value, "pre-stop-ms": .value,
         "default-domain": .flag,
-        "template": .value,
+        "template": .value, "record": .value,
     ]
     static let options = platformOptions.merging(["function": .value]) { first, _ in first }
 
@@ -80,6 +80,12 @@ enum Serve {
         settings.throttle = options.flag("throttle")
         settings.timeout = try milliseconds("timeout-ms", options, most: 900_000) ?? settings.timeout
         if let seconds = try options.number("idle-seconds", in: 1...86_400) { settings.idleLimit = .seconds(seconds) }
+        if let file = options.text("record") {
+            guard let recorder = Recorder(file: absolute(file), complain: Terminal.print) else {
+                throw UsageError("--record \(file) cannot be written")
+            }
+            settings.recorder = recorder
+        }
         for pair in options.list("env") {
             guard let equals = pair.firstIndex(of: "="), equals != pair.startIndex else {
                 throw UsageError("--env must be NAME=VALUE")

@@ -1,0 +1,80 @@
+import Foundation
+import JSON
+import Testing
+
+/// `--record` and `event-server replay`, with real processes on both sides.
+@Suite struct RecordTests {
+    /// The lines of a record, once there are so many.
+    private func lines(_ file: String, _ count: Int) throws -> [JSON.Value] {
+        let end = ContinuousClock.now + .seconds(20)
+        while true {
+            let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
+            let lines = try text.split(separator: "\n").map { try JSON.Value(parsing: $0.utf8) }
+            if lines.count >= count || ContinuousClock.now >= end { return lines }
+            Thread.sleep(forTimeInterval: 0.02)
+        }
+    }
+
+    private func replay(_ file: String, _ url: String, authorization: String? = nil) throws -> Program {
+        try Program.run(
+            LocalPlatform.products.appending(path: "event-server").path(), ["replay", file, "--url", url],
+            environment: authorization.map { ["AUTHORIZATION": $0] } ?? [:])
+    }
+
+    @Test func `events are recorded, and sent again they show what came of them differently`() throws {
+        // The one who knocks gets in; the second time the other door is locked.
+        let script = """
+            doors = 0
+            while True:
+                id, headers, event = next()
+                if "rawPath" not in event:
+                    call("POST", "/invocation/" + id + "/error", '{"errorMessage":"m","errorType":"Function.Mine"}')
+                    continue
+                known = event["headers"].get("authorization") == "Bearer sesame"
+                if event["rawPath"] == "/door": doors += 1
+                respond(id, dict(statusCode=401 if not known else 423 if doors > 1 else 200, body=json.dumps(dict(token="57_secret"))))
+            """
+        let file = try ScratchFolder.make() + "/record"
+        let end = try ScriptedFunction.run(script, options: ["--record", file, "--concurrency", "1"]) { function in
+            let fields = [(name: "Authorization", value: "Bearer sesame")]
+            for path in ["/open", "/door"] {
+                #expect(try OneShotHTTP.send("GET", function.url + path, fields: fields).status == 200)
+            }
+            _ = try OneShotHTTP.send("POST", function.url + "/_event-server/fire")
+            _ = try OneShotHTTP.send("POST", function.url + "/secret", fields: fields, json: #"{"password":"p-1234"}"#)
+            let recorded = try lines(file, 4)
+            #expect(recorded.map { $0["status"] } == [200, 200, .null, 200])
+            #expect(recorded.map { $0["outcome"] } == ["response", "response", "Function.Mine", "response"])
+            #expect(recorded[0]["event"]?["rawPath"] == "/open")
+            #expect(recorded[0]["masked"] == ["event.headers.authorization"])
+            let text = try String(contentsOfFile: file, encoding: .utf8)
+            for secret in ["sesame", "57_secret", "p-1234"] { #expect(!text.contains(secret)) }
+            let mode = try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int
+            #expect(mode == 0o600)
+
+            let again = try replay(file, function.url, authorization: "Bearer sesame")
+            #expect(again.status == 1)
+            #expect(
+                again.output.split(separator: "\n") == [
+                    "1 GET /open: 200, as before", "2 GET /door: 423, was 200", "3 event: Function.Mine, as before",
+                    "4 POST /secret: skipped, masked: event.body.password", "3 sent, 1 differs, 1 skipped",
+                ], "\(again.output)\(again.errors)")
+            let unknown = try replay(file, function.url)
+            #expect(unknown.output.contains("1 GET /open: 401, was 200"))
+        }
+        #expect(end.status == 0)
+    }
+
+    @Test func `what is no record, and a platform that is not there, is one line`() throws {
+        let file = try ScratchFolder.make() + "/record"
+        try "{}\n".write(toFile: file, atomically: true, encoding: .utf8)
+        let broken = try replay(file, "http://127.0.0.1:1")
+        #expect(broken.status == 2)
+        #expect(broken.errors == "event-server: \(file):1: this is no line of a record\n")
+        let line = #"{"outcome":"response","masked":[],"event":{}}"#
+        try line.write(toFile: file, atomically: true, encoding: .utf8)
+        let alone = try replay(file, "http://127.0.0.1:1")
+        #expect(alone.status == 2)
+        #expect(alone.errors.hasPrefix("event-server: http://127.0.0.1:1 cannot be reached: "))
+    }
+}
