@@ -70,8 +70,9 @@ extension Account.Entry {
             "request_id": .string(id), "instance": JSON.Value(Int64(instance)), "status": .string(status),
             "at": .string(at.iso8601), "duration_ms": decimal(duration.inMilliseconds),
             "billed_ms": JSON.Value(billedMilliseconds),
+            "cold": JSON.Value(initDuration != nil),
             "init_ms": initDuration.map { decimal($0.inMilliseconds) } ?? .null,
-            "peak_memory_kb": JSON.Value(peakKilobytes),
+            "memory_mb": JSON.Value(Int64(memoryMegabytes)), "peak_memory_kb": JSON.Value(peakKilobytes),
         ]
     }
 

@@ -15,8 +15,10 @@ final class ComputeInstance: Sendable {
 
     fileprivate struct Load: Sendable {
         var state = State.starting
-        /// It has listened on its port.
-        var hasListened = false
+        /// When it first listened on its port.
+        var listenedAt: Moment?
+        /// How long that took; told once, to the request that it was started for.
+        var initDuration: Duration?
         /// Requests that it works on, or will when it is ready.
         var requests = 0
         var idleSince: Moment
@@ -38,13 +40,18 @@ final class ComputeInstance: Sendable {
     let port = LoopbackPort.free()
     let initialization = ComputeInitialization()
     private let settings: PlatformSettings
+    private let clock: any Clock
+    private let startedAt: Moment
     private let load: Lock<Load>
     private let exited = Wake()
     private let wake = Wake()
 
-    init(number: Int, settings: PlatformSettings, now: Moment) {
+    init(number: Int, settings: PlatformSettings, clock: any Clock) {
         self.number = number
         self.settings = settings
+        self.clock = clock
+        let now = clock.now()
+        startedAt = now
         load = Lock(Load(idleSince: now, program: ProgramFiles(settings.bootstrap)))
     }
 
@@ -87,10 +94,18 @@ final class ComputeInstance: Sendable {
     func waitUntilListening(_ clock: any Clock) -> Bool {
         let deadline = clock.now() + settings.initTimeout
         while true {
-            let (state, hasListened) = load.withLock { ($0.state, $0.hasListened) }
+            let (state, hasListened) = load.withLock { ($0.state, $0.listenedAt != nil) }
             if hasListened || state == .gone { return hasListened }
             if clock.now().timeLeft(until: deadline) <= .zero { return false }
             usleep(1_000)
+        }
+    }
+
+    /// When it first listened, and how long that took where nobody was told yet.
+    func takeInitDuration() -> (listenedAt: Moment?, initDuration: Duration?) {
+        load.withLock { load in
+            defer { load.initDuration = nil }
+            return (load.listenedAt, load.initDuration)
         }
     }
 
@@ -191,7 +206,9 @@ final class ComputeInstance: Sendable {
             if load.withLock({ $0.exitCode != nil || $0.endsAtOnce }) { break }
             if LoopbackPort.isListening(port) {
                 return load.withLock { load in
-                    load.hasListened = true
+                    let now = clock.now()
+                    load.listenedAt = now
+                    load.initDuration = now.steady - startedAt.steady
                     if load.state == .starting { load.state = .ready }
                 }
             }
@@ -205,7 +222,7 @@ final class ComputeInstance: Sendable {
             load.state = .leaving
             if load.isFrozen { load.process?.thaw() }
             load.isFrozen = false
-            return (load.process, load.exitCode == nil, load.hasListened && !load.isStuck)
+            return (load.process, load.exitCode == nil, load.listenedAt != nil && !load.isStuck)
         }
         guard let process, isAlive else { return }
         if isAsked { preStop() }

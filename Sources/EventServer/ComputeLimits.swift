@@ -34,7 +34,11 @@ enum ComputeLimits {
     /// The function's answer as the caller gets it.
     static func passed(_ answer: ClientResponse, of request: ComputeRequest, _ settings: PlatformSettings) -> Response {
         // Who invokes a function with an event gets what it wrote and nothing else.
-        if request.isEvent { return Response(.ok, body: answer.body) }
+        if request.isEvent {
+            var response = Response(.ok, body: answer.body)
+            if answer.fields[statusField] == "404" { response.fields[errorTypeField] = "HandledInvocationError" }
+            return response
+        }
         var response = Response(answer.status, body: answer.body)
         for field in answer.fields {
             let name = field.name.lowercased

@@ -39,6 +39,10 @@ enum ComputeOutcome {
                 + "(duration: \(time.wholeMilliseconds)ms, maxMemoryUsage: \(memory)MB)")
     }
 
+    static func functionNotFound(_ name: String) -> Response {
+        problem(.notFound, "FunctionNotFound", "function '\(name)' does not exist")
+    }
+
     static func badResponse(_ reason: String) -> Response { problem(.badGateway, "BadResponse", reason) }
     static func invalidArgument(_ reason: String) -> Response { problem(.badRequest, "InvalidArgument", reason) }
 

@@ -49,6 +49,7 @@ package final class ComputePlatform: Sendable {
             return exchange.respond(response)
         }
         if request.path == FireRoute.path { return fire(exchange) }
+        if let name = InvokeRoute.functionCompute.function(request.path) { return invoke(name, exchange) }
         if let refusal = ComputeLimits.refusal(of: request) {
             return exchange.respond(ComputeOutcome.identified(refusal, RequestID.next()))
         }
@@ -76,6 +77,22 @@ package final class ComputePlatform: Sendable {
     private func invocation(of timer: TimerTrigger, due: Timestamp) -> ComputeRequest {
         let event = TimerEvent.bytes(for: timer, due: due, id: "")
         return ComputeRequest(Request(.post, path: "/invoke", body: event), settings, control: "/invoke")
+    }
+
+    // MARK: Events
+
+    /// The body is the event, as for the API's InvokeFunction; who calls asynchronously is told at once that it was taken.
+    private func invoke(_ name: String, _ exchange: Exchange) {
+        let request = exchange.request
+        guard request.method == .post else {
+            return exchange.respond(Response(.methodNotAllowed, json: ["ErrorMessage": "POST an event"]))
+        }
+        guard name == settings.functionName else { return exchange.respond(ComputeOutcome.functionNotFound(name)) }
+        let isAsynchronous = Field.Name("x-fc-invocation-type").flatMap { request.fields[$0] } == "Async"
+        let event = ComputeRequest(
+            Request(.post, path: "/invoke", body: request.body), settings, control: "/invoke")
+        if isAsynchronous { exchange.respond(ComputeOutcome.identified(Response(.accepted), event.id)) }
+        relay(event) { if !isAsynchronous { exchange.respond($0) } }
     }
 
     // MARK: Requests
@@ -108,13 +125,18 @@ package final class ComputePlatform: Sendable {
             return relay(request, attempt: attempt + 1, respond: respond)
         case .elsewhere(let answer, let word), .answered(let answer, let word): (response, status) = (answer, word)
         }
+        // Who waited for its start was not worked on meanwhile.
+        let (listenedAt, initDuration) = instance.takeInitDuration()
+        let begin = max(start.steady, listenedAt?.steady ?? .zero)
         let entry = Account.Entry(
-            id: request.id, instance: instance.number, status: status, duration: end.steady - start.steady,
-            initDuration: nil, memoryMegabytes: settings.memoryMegabytes, peakKilobytes: instance.peakKilobytes,
+            id: request.id, instance: instance.number, status: status, duration: end.steady - begin,
+            initDuration: initDuration, memoryMegabytes: settings.memoryMegabytes,
+            peakKilobytes: instance.peakKilobytes,
             at: start.wall)
         state.withLock { $0.account.add(entry) }
         respond(ComputeOutcome.identified(response, request.id))
         settings.output(entry.endOfInvocation)
+        settings.recorder?.record(request.recording(response, status: status, settings, at: start.wall))
     }
 
     /// The platform bills the time in which an instance has at least one request, however many they are, and that of a hook.
@@ -137,7 +159,7 @@ package final class ComputePlatform: Sendable {
                 return (free, false)
             }
             guard state.instances.count(where: \.takesRequests) < settings.concurrency else { return (nil, false) }
-            let instance = ComputeInstance(number: state.nextNumber, settings: settings, now: now)
+            let instance = ComputeInstance(number: state.nextNumber, settings: settings, clock: clock)
             _ = instance.take(limit: instanceConcurrency, now: now)
             state.nextNumber += 1
             state.account.instancesStarted += 1

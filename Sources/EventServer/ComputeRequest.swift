@@ -1,15 +1,18 @@
+internal import Clocks
 internal import HTTP
 
 /// A request as the platform hands it to the function.
 struct ComputeRequest: Sendable {
     let id = RequestID.next()
     private let request: Request
+    private let control: String
     private let fields: Fields
     /// It carries an event, which is no HTTP request of a caller.
     let isEvent: Bool
 
     init(_ request: Request, _ settings: PlatformSettings, control: String) {
         self.request = request
+        self.control = control
         isEvent = control == "/invoke"
         var fields = Fields()
         for field in request.fields {
@@ -42,5 +45,16 @@ struct ComputeRequest: Sendable {
         let query = request.query.isEmpty ? "" : "?" + request.query
         return ClientRequest(
             request.method, url: "http://127.0.0.1:\(port)\(request.path)\(query)", fields: fields, body: request.body)
+    }
+
+    /// A line for the record.
+    ///
+    /// - Parameter status: what the account says of it.
+    func recording(_ answer: Response, status: String, _ settings: PlatformSettings, at: Timestamp) -> Recording {
+        var sent = request
+        sent.fields = fields
+        return Recording(
+            request: sent, control: control, id: id, function: settings.functionName, at: at, answer: answer,
+            outcome: status == "ok" ? "response" : status)
     }
 }

@@ -29,7 +29,7 @@ package struct Front: Sendable {
             exchange.respond(response)
         } else if request.path == FireRoute.path {
             fire(exchange)
-        } else if let name = invokedFunction(request.path) {
+        } else if let name = InvokeRoute.lambda.function(request.path) {
             invoke(name, exchange)
         } else {
             relay(exchange)
@@ -90,14 +90,6 @@ package struct Front: Sendable {
     }
 
     // MARK: Raw events
-
-    private func invokedFunction(_ path: String) -> String? {
-        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
-        guard parts.count == 5, parts[1] == "2015-03-31", parts[2] == "functions", parts[4] == "invocations" else {
-            return nil
-        }
-        return String(parts[3])
-    }
 
     /// `POST /2015-03-31/functions/{name}/invocations`: the body is the event (Lambda API reference, "Invoke").
     private func invoke(_ name: String, _ exchange: Exchange) {

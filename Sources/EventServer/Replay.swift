@@ -49,7 +49,9 @@ package struct Replay: Sendable {
                     .post, url: url + "/2015-03-31/functions/function/invocations", fields: fields, body: body.encoded))
         case .request(let control, let method, let target, let recorded, let body):
             for (name, value) in recorded {
-                guard let name = Field.Name(name), ![.host, .connection, .contentLength].contains(name) else {
+                // The platform sets the others anew.
+                let replaced: [Field.Name] = [.host, .connection, .contentLength, .forwardedFor]
+                guard let name = Field.Name(name), !replaced.contains(name), !name.lowercased.hasPrefix("x-fc-") else {
                     continue
                 }
                 fields.append(name, name == .authorization ? authorization ?? value : value)

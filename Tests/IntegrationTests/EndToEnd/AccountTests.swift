@@ -83,4 +83,40 @@ import Testing
             #expect(log.billed.values.contains { $0 > 0 })
         }
     }
+
+    @Test(arguments: ["lambda", "fc"])
+    func `each invocation is listed with what it took, and is cold for one request of each instance`(cloud: String)
+        throws
+    {
+        try LocalPlatform.run(options: ["--platform", cloud, "--memory", "256"]) { platform in
+            for _ in 0..<5 { _ = try OneShotHTTP.send("GET", platform.url + "/pong") }
+            var text = try account(platform.url)
+            for _ in 0..<500 where (text["totals"]?["invocations"]?.number?.integer ?? 0) < 6 {
+                usleep(10_000)
+                text = try account(platform.url)
+            }
+            let entries = text["invocations"]?.array ?? []
+            #expect(entries.count >= 6)
+            var colds: [Int64: Int] = [:]
+            for entry in entries {
+                #expect(entry["request_id"]?.string?.count == 36)
+                #expect(entry["status"] == "ok")
+                #expect(entry["memory_mb"] == 256)
+                #expect((entry["peak_memory_kb"]?.number?.integer ?? 0) > 1_000)
+                let duration = try #require(entry["duration_ms"]?.number.flatMap { Double($0.text) })
+                let start = entry["init_ms"]?.number.flatMap { Double($0.text) }
+                #expect(entry["cold"] == .bool(start != nil))
+                let billed = try #require(entry["billed_ms"]?.number?.integer)
+                // Two decimals are printed of each.
+                #expect(abs(Double(billed) - duration - (start ?? 0) - 0.5) <= 0.52)
+                if let start {
+                    #expect(start > 0)
+                    colds[try #require(entry["instance"]?.number?.integer), default: 0] += 1
+                }
+            }
+            #expect(colds.values.allSatisfy { $0 == 1 })
+            #expect(Int64(colds.count) == text["totals"]?["cold_starts"]?.number?.integer)
+            #expect(colds.isEmpty == false)
+        }
+    }
 }

@@ -65,6 +65,45 @@ import Testing
         #expect(end.status == 0)
     }
 
+    @Test func `requests of Function Compute are recorded without a token, and sent again`() throws {
+        let file = try ScratchFolder.make() + "/record"
+        try LocalPlatform.run(options: ["--platform", "fc", "--record", file]) { platform in
+            let realm = """
+                {"id": "wx", "config": {"url": "\(platform.provider)/cgi-bin/token", "arguments": [
+                    {"name": "appid", "place": "url", "value": "$key_1"}, {"name": "secret", "place": "url", "value": "$key_2"},
+                    {"name": "grant_type", "place": "url", "value": "client_credential"}],
+                 "token_path": "access_token", "expires_in_path": "expires_in"}}
+                """
+            #expect(try OneShotHTTP.send("POST", platform.url + "/api/realm", json: realm).status == 200)
+            let secret = #"{"realm": "wx", "key": "app", "key_1": "a", "key_2": "s-1234"}"#
+            #expect(try OneShotHTTP.send("POST", platform.url + "/api/secret", json: secret).status == 200)
+            let token = try OneShotHTTP.send("GET", platform.cache + "/api/token?realm=wx&key=app").json()
+            let invoke = platform.url + "/2023-03-30/functions/token-server/invocations"
+            let event = #"{"triggerTime":"2026-01-01T00:00:00Z","triggerName":"t","payload":"{\"job\":\"refresh\"}"}"#
+            let invoked = try OneShotHTTP.send("POST", invoke, json: event)
+            #expect(invoked.status == 200)
+            #expect(try invoked.json()["refreshed"] == 0)
+            let later = [(name: "X-Fc-Invocation-Type", value: "Async")]
+            #expect(try OneShotHTTP.send("POST", invoke, fields: later, json: event).status == 202)
+            let other = try OneShotHTTP.send(
+                "POST", platform.url + "/2023-03-30/functions/other/invocations", json: "{}")
+            #expect(other.status == 404)
+            #expect(try OneShotHTTP.send("GET", invoke).status == 405)
+
+            // The checks at the start are recorded too, and the token's two: the cache's and what it asks of the server.
+            let recorded = try lines(file, 8)
+            let text = try String(contentsOfFile: file, encoding: .utf8)
+            #expect(!text.contains(try #require(token["token"]?.string)))
+            #expect(!text.contains("s-1234"))
+            #expect(recorded.contains { $0["request"]?["control"] == "/invoke" && $0["status"] == 200 })
+            let again = try replay(file, platform.url)
+            #expect(again.status == 0, "\(again.output)\(again.errors)")
+            #expect(again.output.contains("GET /api/token?realm=wx&key=app: 200, as before"))
+            #expect(again.output.contains("POST /invoke: 200, as before"))
+            #expect(again.output.contains("POST /api/secret: skipped, masked: request.body.key_1"))
+        }
+    }
+
     @Test func `what is no record, and a platform that is not there, is one line`() throws {
         let file = try ScratchFolder.make() + "/record"
         try "{}\n".write(toFile: file, atomically: true, encoding: .utf8)
