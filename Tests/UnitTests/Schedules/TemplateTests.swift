@@ -4,6 +4,7 @@ import Foundation
 import JSON
 import Schedules
 import Testing
+import YAML
 
 /// The timers in deployment templates, and the events that they send.
 @Suite struct TemplateTests {
@@ -70,6 +71,27 @@ import Testing
             let error = #expect(throws: TemplateError.self) { try template(text.replacing("20", with: limit)) }
             #expect(error?.field == "resources.a.props.instanceLifecycleConfig.initializer.timeout")
             #expect(error?.line == 3)
+        }
+    }
+
+    @Test func `both templates hand on what each function needs, and no secret of the server to the cache`() throws {
+        func node(_ file: String) throws -> Node {
+            let root = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "../../..")
+            return try Node(parsing: Array(Data(contentsOf: root.appending(path: file))))
+        }
+        let sam = try #require(try node("template.yml")["Resources"]?.members)
+        let fc = try #require(try node("s.yaml")["resources"]?.members)
+        let functions =
+            sam.filter { $0.value["Type"]?.text == "AWS::Serverless::Function" }.map { resource in
+                let properties = resource.value["Properties"]
+                return (properties?["Handler"]?.text, properties?["Environment"]?["Variables"])
+            } + fc.map { ($0.value["props"]?["handler"]?.text, $0.value["props"]?["environmentVariables"]) }
+        #expect(functions.count == 4)
+        for (handler, variables) in functions {
+            let names = Set(try #require(variables?.members).map(\.key))
+            let secrets: Set = ["DATABASE_URL", "ADMIN_KEY_SHA256", "MASTER_KEYS"]
+            #expect(names.isSuperset(of: handler == "token-server" ? secrets : ["TOKEN_SERVER_URL"]), "\(names)")
+            if handler != "token-server" { #expect(names.isDisjoint(with: secrets)) }
         }
     }
 
