@@ -22,6 +22,14 @@ package enum Dialect: Sendable {
         }
     }
 
+    /// After `INSERT … VALUES (…)`: what begins the changes of the row that has these values of `key` already.
+    package func onConflict(with key: String) -> String {
+        switch self {
+        case .mysql: "ON DUPLICATE KEY UPDATE"
+        case .sqlite: "ON CONFLICT (\(key)) DO UPDATE SET"
+        }
+    }
+
     /// A `LIKE` pattern for text that contains `text`, with `!` as the escape character: `x LIKE ? ESCAPE '!'`.
     package static func contains(_ text: String) -> String {
         // By scalar: a wildcard followed by a combining mark is one character to Swift, and still a wildcard to a database.

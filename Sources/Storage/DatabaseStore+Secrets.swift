@@ -180,7 +180,7 @@ extension DatabaseStore: SecretStore {
         let start = now.milliseconds
         let sealed = try seal(credentials, of: id, start)
         do {
-            return try connection.transaction {
+            return try rawTransaction {
                 // A write of the realm's own row: whatever the isolation, either this or its deletion comes first.
                 let realms = try connection.execute("UPDATE realm SET revision = revision + 1 WHERE id = \(id.realm)")
                 guard realms == 1 else { return .unknownRealm }

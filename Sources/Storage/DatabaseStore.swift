@@ -12,6 +12,11 @@ package final class DatabaseStore {
     private var policies = StoredPolicies()
 
     private let clock: (any Clock)?
+    var isInTransaction = false
+    /// Somebody else changed what this transaction had read.
+    var wasOvertaken = false
+    /// The entries of the audit that were stored since they were last taken.
+    var receipts: [AuditReceipt] = []
 
     /// - Parameter clock: stands in for the database's own in every statement; for simulations alone, where time is virtual.
     package init(_ connection: any SQL.Connection, sealer: Sealer, clock: (any Clock)? = nil) {
@@ -47,9 +52,17 @@ package final class DatabaseStore {
         }
     }
 
+    /// Runs `body` in a transaction, that of the entry which is being recorded where there is one; throws the database's errors.
+    func rawTransaction<Result>(_ body: () throws -> Result) throws -> Result {
+        if isInTransaction { return try body() }
+        isInTransaction = true
+        defer { isInTransaction = false }
+        return try connection.transaction(body)
+    }
+
     func transaction<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
         do {
-            return try connection.transaction(body)
+            return try rawTransaction(body)
         } catch let error as DatabaseError {
             throw StoreError(error)
         } catch let error as StoreError {
@@ -61,6 +74,14 @@ package final class DatabaseStore {
 
     /// Runs `attempt` until it answers: it answers nil when somebody else changed what it had read.
     func retrying<Result>(_ attempt: () throws(StoreError) -> Result?) throws(StoreError) -> Result {
+        if isInTransaction {
+            // What was read in a transaction stays as it was read: another one begins with a new reading.
+            guard let result = try attempt() else {
+                wasOvertaken = true
+                throw .unavailable
+            }
+            return result
+        }
         for _ in 0..<32 {
             if let result = try attempt() { return result }
         }

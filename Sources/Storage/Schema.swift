@@ -38,6 +38,9 @@ package enum Schema {
         File(
             number: 7, name: "confirmation", mysql: PackageResources.m0007_confirmation_mysql_sql,
             sqlite: PackageResources.m0007_confirmation_sqlite_sql),
+        File(
+            number: 8, name: "audit", mysql: PackageResources.m0008_audit_mysql_sql,
+            sqlite: PackageResources.m0008_audit_sqlite_sql),
     ]
 
     /// The migrations of a database, with their statements.

@@ -43,6 +43,8 @@ package struct UnopenedValue: Sendable, Equatable {
 /// One value belongs to one worker.
 package final class Sealer {
     private let ring: KeyRing
+    /// Signs the audit's entries.
+    let signer: SigningKeys
     private let report: (UnopenedValue) -> Void
     /// The bytes that a value is bound to, kept between calls.
     private var context: [UInt8] = []
@@ -50,6 +52,7 @@ package final class Sealer {
     /// - Parameter report: told of every value that does not open, whenever it is met.
     package init(_ keys: MasterKeys, report: @escaping (UnopenedValue) -> Void = { _ in }) {
         ring = KeyRing(keys)
+        signer = SigningKeys(keys, purpose: AuditVerifier.purpose)
         self.report = report
     }
 

@@ -39,6 +39,7 @@ package final class InMemoryStore: Sendable {
         var places: [String: [Int: Place]] = [:]
         var notices: [PendingNotice] = []
         var lastNotice: Int64 = 0
+        var audit: [AuditRecord] = []
 
         mutating func add(_ notice: Notice, of id: SecretID, at now: Timestamp) {
             lastNotice += 1

@@ -7,6 +7,7 @@ package enum Endpoint: Sendable, Hashable {
     case listSecrets, writeSecret, readSecret, deleteSecret
     case placeToken
     case listKeys, createKey, readKey, deleteKey
+    case listAudit
     case token, refreshToken
     case pong, health, readiness
 
@@ -17,7 +18,7 @@ package enum Endpoint: Sendable, Hashable {
     package var leastRole: Role {
         switch self {
         case .token, .refreshToken, .pong, .health: .reader
-        case .listRealms, .readRealm, .listSecrets, .readSecret, .readiness: .operator
+        case .listRealms, .readRealm, .listSecrets, .readSecret, .listAudit, .readiness: .operator
         case .writeRealm, .deleteRealm, .confirmRealm: .administrator
         case .writeSecret, .deleteSecret, .placeToken: .administrator
         case .listKeys, .createKey, .readKey, .deleteKey: .administrator
@@ -39,6 +40,7 @@ package enum Endpoint: Sendable, Hashable {
         .init(.post, "/api/key", .createKey),
         .init(.get, "/api/key/:id", .readKey),
         .init(.delete, "/api/key/:id", .deleteKey),
+        .init(.get, "/api/audit", .listAudit),
         .init(.get, "/api/token", .token),
         .init(.put, "/api/token", .refreshToken),
         .init(.get, "/pong", .pong),

@@ -6,6 +6,8 @@ package struct Settings: Sendable {
     package var authorization: Authorization
     package var egress: EgressPolicy
     package var proxies: TrustedProxies
+    /// How long the audit's entries are kept; nil for ever.
+    package var auditRetention: Duration?
     package var logLevel: Logger.Level
 
     /// A variable that is missing or cannot be used.
@@ -19,6 +21,7 @@ package struct Settings: Sendable {
     package init(environment: (String) -> String?) throws(Failure) {
         logLevel = try Settings.logLevel(environment("LOG_LEVEL"))
         authorization = try Settings.authorization(environment)
+        auditRetention = try Settings.auditRetention(environment("AUDIT_RETENTION_DAYS"))
         do throws(EgressPolicy.ParseError) {
             egress = try EgressPolicy(parsing: environment("UPSTREAM_ALLOW") ?? "")
         } catch {
@@ -38,6 +41,14 @@ package struct Settings: Sendable {
             throw Failure(variable: "LOG_LEVEL", message: "must be debug, info, warn or error")
         }
         return level
+    }
+
+    private static func auditRetention(_ text: String?) throws(Failure) -> Duration? {
+        guard let text, !text.isEmpty else { return .seconds(400 * 86_400) }
+        guard let days = Int64(text), (0...36_500).contains(days) else {
+            throw Failure(variable: "AUDIT_RETENTION_DAYS", message: "must be a number of days up to 36500; 0 for ever")
+        }
+        return days == 0 ? nil : .seconds(days * 86_400)
     }
 
     private static func authorization(_ environment: (String) -> String?) throws(Failure) -> Authorization {

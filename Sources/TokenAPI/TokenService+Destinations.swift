@@ -7,13 +7,17 @@ extension TokenService {
     /// Confirms that all stored credentials of a realm may go where its URL leads now.
     ///
     /// The destination is named, so that nobody confirms what somebody else has just changed.
-    func confirmRealm(_ request: Request, _ id: String) throws(Problem) -> Response {
+    func confirmRealm(_ request: Request, _ id: String, by author: Author) throws(Problem) -> Response {
         let arguments = try Arguments(request, members: ["destination"])
         let text = try arguments.requiredMember("destination")
         guard let destination = try destination(of: id) else { throw unknownRealm(id) }
         guard destination != .nowhere, let named = try? HTTP.URL.Origin(of: text), Destination(named) == destination
         else { throw .destinationChanged }
-        let confirmed = try stored { () throws(StoreError) in try realms.confirmSecrets(of: id, destination) }
+        let entry = AuditEntry(
+            author, .confirmRealm, realm: id, outcome: "confirmed", detail: destination.text)
+        let confirmed = try recorded({ _ in entry }) { () throws(StoreError) in
+            try realms.confirmSecrets(of: id, destination)
+        }
         return Response(
             .ok,
             json: [

@@ -23,7 +23,7 @@ extension TokenService {
     }
 
     /// Makes a key, and shows it this once.
-    func createKey(_ request: Request, by caller: Caller) throws(Problem) -> Response {
+    func createKey(_ request: Request, by author: Author) throws(Problem) -> Response {
         let arguments = try Arguments(
             request, members: ["role", "comment", "realms", "keys", "expires_at", "ip"])
         guard let role = Role(rawValue: try arguments.requiredMember("role")) else {
@@ -43,7 +43,10 @@ extension TokenService {
         let grant = KeyGrant(
             id: key.id, digest: digest, role: role, scope: scope, addresses: addresses,
             expiresAt: expiresAt.map { Timestamp(milliseconds: $0) })
-        let made = try stored { () throws(StoreError) in try keys.create(grant, comment: comment, by: caller.id) }
+        let entry = AuditEntry(author, .createKey, outcome: "stored", detail: "\(key.id) \(role.rawValue)")
+        let made = try recorded({ $0 == nil ? nil : entry }) { () throws(StoreError) in
+            try keys.create(grant, comment: comment, by: author.caller)
+        }
         guard let made else { throw .badInput("expires_at", "must lie in the future, in epoch milliseconds") }
         var object = Object(made)
         object["key"] = .string(key.text)
@@ -52,10 +55,11 @@ extension TokenService {
         return response
     }
 
-    func deleteKey(_ id: String) throws(Problem) -> Response {
-        guard KeyText.isID(id), try stored({ () throws(StoreError) in try keys.deleteKey(id) }) else {
-            throw .unknownKeyID
-        }
+    func deleteKey(_ id: String, by author: Author) throws(Problem) -> Response {
+        guard KeyText.isID(id) else { throw .unknownKeyID }
+        let entry = AuditEntry(author, .deleteKey, outcome: "deleted", detail: id)
+        let isDeleted = try recorded({ $0 ? entry : nil }) { () throws(StoreError) in try keys.deleteKey(id) }
+        guard isDeleted else { throw .unknownKeyID }
         return Response(.noContent, notes: [(name: "outcome", value: "deleted")])
     }
 

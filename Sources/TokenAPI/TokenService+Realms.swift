@@ -24,8 +24,12 @@ extension TokenService {
         return Response(.ok, json: .object(object), notes: [(name: "realm", value: id)])
     }
 
-    func deleteRealm(_ id: String) throws(Problem) -> Response {
-        switch try stored({ () throws(StoreError) in try realms.deleteRealm(id) }) {
+    func deleteRealm(_ id: String, by author: Author) throws(Problem) -> Response {
+        let entry = AuditEntry(author, .deleteRealm, realm: id, outcome: "deleted")
+        let deletion = try recorded({ $0 == .deleted ? entry : nil }) { () throws(StoreError) in
+            try realms.deleteRealm(id)
+        }
+        switch deletion {
         case .deleted:
             return Response(.noContent, notes: [(name: "realm", value: id), (name: "outcome", value: "deleted")])
         case .unknown: throw unknownRealm(id)
@@ -33,7 +37,7 @@ extension TokenService {
         }
     }
 
-    func writeRealm(_ request: Request) throws(Problem) -> Response {
+    func writeRealm(_ request: Request, by author: Author) throws(Problem) -> Response {
         let arguments = try Arguments(
             request, members: ["id", "config", "logic_code", "comment", "policy", "notice_key", "discard_token"])
         let id = try arguments.requiredMember("id")
@@ -45,7 +49,9 @@ extension TokenService {
             discardsTokens: try arguments.flag("discard_token"))
         try checkNotices(id, change)
         if change.changesRecipe { change.formerDestination = try destination(of: id) }
-        let realm = try stored { () throws(StoreError) in try realms.write(id, change) }
+        let entry = AuditEntry(
+            author, .writeRealm, realm: id, outcome: "stored", detail: arguments.namesOfMembers(besides: ["id"]))
+        let realm = try recorded({ _ in entry }) { () throws(StoreError) in try realms.write(id, change) }
         return Response(
             .ok, json: .object(Object(realm)),
             notes: [(name: "realm", value: id), (name: "outcome", value: "stored")])

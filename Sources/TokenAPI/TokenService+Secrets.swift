@@ -37,14 +37,20 @@ extension TokenService {
     }
 
     /// Stores a token that an administrator brings, where the realm fetches none itself.
-    func placeToken(_ request: Request, _ id: SecretID, _ caller: Caller) throws(Problem) -> Response {
+    func placeToken(
+        _ request: Request, _ id: SecretID, _ caller: Caller, by author: Author
+    ) throws(Problem) -> Response {
         let arguments = try Arguments(request, members: ["token", "expires_in", "expires_at"])
         let text = try arguments.requiredMember("token")
         guard (1...TokenService.largestCredential).contains(text.utf8.count), !text.utf8.contains(0) else {
             throw .badInput("token", "must have 1 byte to 16 KiB, and no NUL character")
         }
         let token = PlacedToken(token: Redacted(text), expiry: try expiry(arguments))
-        switch try stored({ () throws(StoreError) in try secrets.placeToken(id, token) }) {
+        let entry = AuditEntry(author, .placeToken, realm: id.realm, key: id.key, outcome: "stored")
+        let placement = try recorded({ $0 == .placed ? entry : nil }) { () throws(StoreError) in
+            try secrets.placeToken(id, token)
+        }
+        switch placement {
         case .placed: return try readSecret(id, caller)
         case .hasUpstream:
             throw Problem(
@@ -101,12 +107,14 @@ extension TokenService {
         return status
     }
 
-    func deleteSecret(_ id: SecretID) throws(Problem) -> Response {
-        guard try stored({ () throws(StoreError) in try secrets.deleteSecret(id) }) else { throw unknownSecret(id) }
+    func deleteSecret(_ id: SecretID, by author: Author) throws(Problem) -> Response {
+        let entry = AuditEntry(author, .deleteSecret, realm: id.realm, key: id.key, outcome: "deleted")
+        let isDeleted = try recorded({ $0 ? entry : nil }) { () throws(StoreError) in try secrets.deleteSecret(id) }
+        guard isDeleted else { throw unknownSecret(id) }
         return Response(.noContent, notes: [(name: "realm", value: id.realm), (name: "outcome", value: "deleted")])
     }
 
-    func writeSecret(_ request: Request) throws(Problem) -> Response {
+    func writeSecret(_ request: Request, by author: Author) throws(Problem) -> Response {
         let arguments = try Arguments(
             request, members: Set(TokenService.numberedNames + ["realm", "key", "credentials", "discard_token"]))
         let id = SecretID(realm: try arguments.requiredMember("realm"), key: try arguments.requiredMember("key"))
@@ -114,7 +122,10 @@ extension TokenService {
         let changes = try credentialChanges(arguments)
         let discardsToken = try arguments.flag("discard_token")
         let destination = try destination(of: id.realm)
-        let written = try stored { () throws(StoreError) in
+        let entry = AuditEntry(
+            author, .writeSecret, realm: id.realm, key: id.key, outcome: "stored",
+            detail: arguments.namesOfMembers(besides: ["realm", "key"]))
+        let written = try recorded({ $0 == nil ? nil : entry }) { () throws(StoreError) in
             try secrets.write(id, changes, discardsToken: discardsToken, destination: destination)
         }
         guard let secret = written else { throw .unknownRealm }

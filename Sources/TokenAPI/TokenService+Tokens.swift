@@ -1,4 +1,5 @@
 internal import Clocks
+internal import Crypto
 internal import HTTP
 internal import JSON
 internal import Log
@@ -23,7 +24,10 @@ extension TokenService {
             _ = try admit(visit)
             throw error
         }
-        switch broker.decide(id, wish: wish, visitor: visit, deadline: request.deadline, resuming: patience) {
+        let decision = broker.decide(
+            id, wish: wish, visitor: visit, requestID: request.id, deadline: request.deadline, resuming: patience)
+        if wish == .flush { try recordFlush(decision, id, visit, request) }
+        switch decision {
         case .answer(let answer):
             // Only a hit has to stay one statement.
             if answer.source == .upstream {
@@ -78,10 +82,21 @@ extension TokenService {
             "private, max-age=\(answer.maxAge.wholeSeconds), stale-if-error=\(answer.staleIfError.wholeSeconds)"
         response.fields[.etag] = tag.text
         response.notes += [
-            (name: "realm", value: id.realm), (name: "outcome", value: answer.isStale ? "stale" : "token"),
+            (name: "realm", value: id.realm), (name: "key", value: id.key),
+            (name: "token", value: Fingerprint.of(answer.token)),
+            (name: "outcome", value: answer.isStale ? "stale" : "token"),
             (name: "source", value: answer.source.rawValue),
         ]
         return response
+    }
+}
+
+/// What a log says of a token: enough to tell one from another, nothing to make one of.
+enum Fingerprint {
+    /// The first 12 of the 64 digits of its SHA-256.
+    static func of(_ token: Redacted<String>) -> String {
+        let digest = try? SHA256.hexDigest(Array(token.reveal().utf8))
+        return digest.map { String($0.prefix(12)) } ?? ""
     }
 }
 
@@ -94,7 +109,7 @@ extension Wish {
 extension Problem {
     fileprivate func response(_ request: Request, _ id: SecretID) -> Response {
         var response = response(requestID: request.id)
-        response.notes.append((name: "realm", value: id.realm))
+        response.notes += [(name: "realm", value: id.realm), (name: "key", value: id.key)]
         return response
     }
 }

@@ -15,6 +15,7 @@ package final class TokenService: Handler {
     let realms: any RealmStore
     let secrets: any SecretStore
     let keys: any KeyStore
+    let audit: any AuditStore
     let probe: any StoreProbe
     private let limiter: RateLimiter
     private let uses: KeyUses
@@ -23,12 +24,13 @@ package final class TokenService: Handler {
     let logger: Logger
 
     package init(
-        store: any TokenStore & RealmStore & SecretStore & KeyStore & StoreProbe & UpkeepStore & NoticeStore,
+        store: any TokenStore & RealmStore & SecretStore & KeyStore & AuditStore & StoreProbe & UpkeepStore
+            & NoticeStore,
         upstream: any Upstream, noticeClient: any HTTP.Client, settings: Settings,
         clock: any Clock, logger: Logger, flights: Flights = Flights(),
         limiter: RateLimiter = RateLimiter(), uses: KeyUses = KeyUses()
     ) {
-        broker = Broker(store: store, upstream: upstream, clock: clock, flights: flights)
+        broker = Broker(store: store, audit: store, upstream: upstream, clock: clock, flights: flights)
         upkeep = Upkeep(store: store, broker: broker, clock: clock)
         notices = NoticeDelivery(
             store: store, client: noticeClient, egress: settings.egress, clock: clock, logger: logger)
@@ -36,6 +38,7 @@ package final class TokenService: Handler {
         realms = store
         secrets = store
         keys = store
+        audit = store
         probe = store
         self.limiter = limiter
         self.uses = uses
@@ -61,6 +64,7 @@ package final class TokenService: Handler {
             response.fields.append(.contentTypeOptions, "nosniff")
             if let route = trail.route { response.notes.append((name: "route", value: route)) }
             if trail.visit?.isBoundToAddress == true { response.fields[.vary] = "X-Forwarded-For" }
+            response.notes += receipts
             if let caller = trail.visit?.caller { response.notes.append((name: "caller", value: caller.id)) }
             outcome = .respond(response)
         }
@@ -76,11 +80,14 @@ package final class TokenService: Handler {
         }
         do throws(Problem) {
             let upkeepResult = Result { () throws(Problem) in
-                try stored { () throws(StoreError) in try upkeep.run(deadline: deadline) }
+                try stored { () throws(StoreError) in
+                    try upkeep.run(requestID: schedule.id, deadline: deadline)
+                }
             }
             writeUses()
             // Notices go out whatever became of the refreshes.
             let told = try stored { () throws(StoreError) in try notices.run(deadline: deadline) }
+            let pruned = try pruneAudit()
             let done = try upkeepResult.get()
             return Response(
                 .ok,
@@ -88,12 +95,12 @@ package final class TokenService: Handler {
                     "refreshed": JSON.Value(Int64(done.refreshed)), "failed": JSON.Value(Int64(done.failed)),
                     "lapsed": JSON.Value(Int64(done.lapsed)), "passed": JSON.Value(Int64(done.passed)),
                     "cut_short": .bool(done.isCutShort), "delivered": JSON.Value(Int64(told.delivered)),
-                    "undelivered": JSON.Value(Int64(told.failed)),
+                    "undelivered": JSON.Value(Int64(told.failed)), "pruned": JSON.Value(Int64(pruned)),
                 ],
                 notes: [
                     (name: "outcome", value: done.failed == 0 ? "refreshed" : "refresh-failures"),
                     (name: "refreshed", value: String(done.refreshed)),
-                ])
+                ] + receipts)
         } catch {
             return error.response(requestID: schedule.id)
         }
@@ -184,24 +191,39 @@ package final class TokenService: Handler {
     private func answer(
         _ request: Request, _ endpoint: Endpoint, _ parameters: [String: String], _ caller: Caller
     ) throws(Problem) -> Response {
-        switch endpoint {
+        let author = Author(caller: caller.id, requestID: request.id)
+        return switch endpoint {
         case .listRealms: try listRealms(request, caller)
-        case .writeRealm: try writeRealm(request)
+        case .writeRealm: try writeRealm(request, by: author)
         case .readRealm: try readRealm(parameters["id"] ?? "", caller)
-        case .deleteRealm: try deleteRealm(parameters["id"] ?? "")
-        case .confirmRealm: try confirmRealm(request, parameters["id"] ?? "")
+        case .deleteRealm: try deleteRealm(parameters["id"] ?? "", by: author)
+        case .confirmRealm: try confirmRealm(request, parameters["id"] ?? "", by: author)
         case .listSecrets: try listSecrets(request, caller)
-        case .writeSecret: try writeSecret(request)
+        case .writeSecret: try writeSecret(request, by: author)
         case .readSecret: try readSecret(SecretID(parameters), caller)
-        case .deleteSecret: try deleteSecret(SecretID(parameters))
-        case .placeToken: try placeToken(request, SecretID(parameters), caller)
+        case .deleteSecret: try deleteSecret(SecretID(parameters), by: author)
+        case .placeToken: try placeToken(request, SecretID(parameters), caller, by: author)
         case .listKeys: try listKeys(request)
-        case .createKey: try createKey(request, by: caller)
+        case .createKey: try createKey(request, by: author)
         case .readKey: try readKey(parameters["id"] ?? "")
-        case .deleteKey: try deleteKey(parameters["id"] ?? "")
+        case .deleteKey: try deleteKey(parameters["id"] ?? "", by: author)
+        case .listAudit: try listAudit(request, caller)
         case .readiness: readiness()
         case .pong, .health, .token, .refreshToken: throw .noRoute
         }
+    }
+
+    /// For the log: where the audit's entries of this request were stored.
+    private var receipts: [(name: String, value: String)] {
+        let receipts = audit.takeReceipts()
+        return receipts.isEmpty
+            ? [] : [(name: "audit", value: receipts.map(\.description).joined(separator: " "))]
+    }
+
+    /// Removes some of what is older than it is kept.
+    private func pruneAudit() throws(Problem) -> Int {
+        guard let age = settings.auditRetention else { return 0 }
+        return try stored { () throws(StoreError) in try audit.pruneAudit(olderThan: age, limit: 1_000) }
     }
 
     /// Runs a store call; what is broken is logged here, once, and shown to nobody.

@@ -20,22 +20,23 @@ package final class Broker {
 
     /// - Parameter flights: shared by all brokers of the process.
     package init(
-        store: any TokenStore, upstream: any Upstream, clock: any Clock,
+        store: any TokenStore, audit: (any AuditStore)? = nil, upstream: any Upstream, clock: any Clock,
         random: any RandomNumberGenerator = SystemRandomNumberGenerator(), flights: Flights = Flights()
     ) {
         self.store = store
         self.clock = clock
         self.flights = flights
-        refresher = Refresher(store: store, upstream: upstream, clock: clock, random: random)
+        refresher = Refresher(store: store, audit: audit, upstream: upstream, clock: clock, random: random)
     }
 
     /// - Parameters:
     ///   - visitor: who asks; nil for the service itself, which may everything.
+    ///   - requestID: of the request that asks, for the audit; nil where nothing is written down.
     ///   - deadline: by which the answer must be on its way; nil where nothing sets one.
     ///   - patience: what the last `.wait` for this caller handed over.
     package func decide(
-        _ id: SecretID, wish: Wish, visitor: (any Visitor)? = nil, deadline: Moment?,
-        resuming patience: Patience? = nil
+        _ id: SecretID, wish: Wish, visitor: (any Visitor)? = nil, requestID: String? = nil,
+        deadline: Moment?, resuming patience: Patience? = nil
     ) -> Decision {
         var wish = wish
         var patience = patience
@@ -92,7 +93,8 @@ package final class Broker {
                 case .pilot(let flight):
                     let result = refresher.refresh(
                         id, snapshot: snapshot, assessment: view.assessment, reason: reason,
-                        isUse: wish != .upkeep, deadline: deadline)
+                        isUse: wish != .upkeep,
+                        author: requestID.map { Author(caller: caller.id, requestID: $0) }, deadline: deadline)
                     flights.land(id, flight, result)
                     if case .crowded = result {
                         return view.unrefreshed ?? wait(Broker.longestPoll, waiting, deadline: deadline)

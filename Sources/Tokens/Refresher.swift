@@ -27,11 +27,16 @@ final class Refresher {
 
     private let store: any TokenStore
     private let upstream: any Upstream
+    private let audit: (any AuditStore)?
     private let clock: any Clock
     private var random: any RandomNumberGenerator
 
-    init(store: any TokenStore, upstream: any Upstream, clock: any Clock, random: any RandomNumberGenerator) {
+    init(
+        store: any TokenStore, audit: (any AuditStore)?, upstream: any Upstream, clock: any Clock,
+        random: any RandomNumberGenerator
+    ) {
         self.store = store
+        self.audit = audit
         self.upstream = upstream
         self.clock = clock
         self.random = random
@@ -39,11 +44,11 @@ final class Refresher {
 
     func refresh(
         _ id: SecretID, snapshot: Snapshot, assessment: Assessment, reason: RefreshReason, isUse: Bool,
-        deadline: Moment?
+        author: Author?, deadline: Moment?
     ) -> Ended {
         let call = Call(
             id: id, fence: snapshot.row.fence + 1, generation: snapshot.row.generation, holder: randomHolder(),
-            reason: reason, fails: snapshot.row.fails, policy: snapshot.policy, deadline: deadline)
+            reason: reason, fails: snapshot.row.fails, policy: snapshot.policy, author: author, deadline: deadline)
         do {
             guard let limit = call.policy.concurrency else {
                 return try refresh(call, snapshot, assessment, isUse: isUse)
@@ -75,6 +80,8 @@ final class Refresher {
         let reason: RefreshReason
         let fails: Int64
         let policy: Policy
+        /// Who is written down as having asked; nil where nothing is.
+        let author: Author?
         /// By which the caller's answer must be on its way; nil where nothing sets one.
         let deadline: Moment?
 
@@ -86,6 +93,17 @@ final class Refresher {
         func notice(_ event: Notice.Event, generation: Int64, _ failure: UpstreamFailure? = nil) -> Notice? {
             policy.noticeURL == nil ? nil : Notice(event, generation: generation, failure: failure)
         }
+    }
+
+    /// Runs a statement that ends the call, and stores with it what became of the call.
+    private func recording(
+        _ call: Call, _ outcome: String, generation: Int64, _ body: () throws(StoreError) -> Bool
+    ) throws(StoreError) -> Bool {
+        guard let audit, let author = call.author else { return try body() }
+        let entry = AuditEntry(
+            author, .mint, realm: call.id.realm, key: call.id.key, outcome: outcome, detail: call.reason.rawValue,
+            generation: generation)
+        return try audit.recording({ $0 ? entry : nil }, of: body)
     }
 
     /// What the look saw, right before the request was sent.
@@ -219,7 +237,9 @@ final class Refresher {
         let release = LeaseRelease(
             fence: call.fence, pause: .init(length: length, failure: failure, version: version),
             extraCalls: sentCalls - 1, notice: call.notice(.failure, generation: call.generation, failure))
-        _ = try store.release(call.id, release)
+        _ = try recording(call, "failed: \(failure.failureClass.rawValue)", generation: call.generation) {
+            () throws(StoreError) in try store.release(call.id, release)
+        }
         return .failed(failure)
     }
 
@@ -235,9 +255,13 @@ final class Refresher {
     /// Nobody knows what the provider did: the lease runs out by itself.
     private func abandon(_ call: Call, _ failure: UpstreamFailure, _ sentCalls: Int64) -> Ended {
         let notice = call.notice(.failure, generation: call.generation, failure)
-        if sentCalls > 1 || notice != nil {
-            // What the provider said stands whether or not this is written.
-            try? store.abandon(call.id, fence: call.fence, extraCalls: sentCalls - 1, notice: notice)
+        // What the provider said stands whether or not this is written.
+        _ = try? recording(call, "unknown: \(failure.failureClass.rawValue)", generation: call.generation) {
+            () throws(StoreError) in
+            if sentCalls > 1 || notice != nil {
+                try store.abandon(call.id, fence: call.fence, extraCalls: sentCalls - 1, notice: notice)
+            }
+            return true
         }
         return .failed(failure)
     }
@@ -266,7 +290,10 @@ final class Refresher {
         var lastError: StoreError?
         for _ in 0..<3 where lastError == nil || call.hasTime(clock.now()) {
             do throws(StoreError) {
-                if try store.commit(call.id, record) { return .minted }
+                let isStored = try recording(call, isSameToken ? "same token" : "minted", generation: generation) {
+                    () throws(StoreError) in try store.commit(call.id, record)
+                }
+                if isStored { return .minted }
                 // Fenced out: the newer holder must learn that the provider minted after all.
                 try mark(call, sent: sent, timeout: timeout)
                 return .overtaken

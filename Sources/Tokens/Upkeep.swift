@@ -56,7 +56,8 @@ package final class Upkeep {
         self.clock = clock
     }
 
-    package func run(deadline: Moment?) throws(StoreError) -> Report {
+    /// - Parameter requestID: of the event that asks for it, for the audit.
+    package func run(requestID: String? = nil, deadline: Moment?) throws(StoreError) -> Report {
         var report = Report()
         var seen: Set<SecretID> = []
         while true {
@@ -74,13 +75,14 @@ package final class Upkeep {
                     report.isCutShort = true
                     return report
                 }
-                try look(at: token, policy, now: now, deadline: deadline, &report)
+                try look(at: token, policy, now: now, requestID, deadline: deadline, &report)
             }
         }
     }
 
     private func look(
-        at token: DueToken, _ policy: Policy, now: Timestamp, deadline: Moment?, _ report: inout Report
+        at token: DueToken, _ policy: Policy, now: Timestamp, _ requestID: String?, deadline: Moment?,
+        _ report: inout Report
     ) throws(StoreError) {
         guard policy.isScheduled else {
             report.passed += 1
@@ -90,7 +92,7 @@ package final class Upkeep {
             report.lapsed += 1
             return try store.postpone(token.id, seen: token.dueAt, to: nil)
         }
-        switch broker.decide(token.id, wish: .upkeep, deadline: deadline) {
+        switch broker.decide(token.id, wish: .upkeep, requestID: requestID, deadline: deadline) {
         case .answer(let answer) where answer.source == .upstream:
             report.refreshed += 1
             return

@@ -39,14 +39,14 @@ enum RefreshCosts {
         let id = SecretID(realm: realm, key: "statements")
         _ = try store.write(id, ["key_1": .set(Redacted("a"))])
         let upstream = ScriptedUpstream { _ in .minted(Redacted("t"), life: .seconds(7_200)) }
-        let broker = Broker(store: store, upstream: upstream, clock: SystemClock())
+        let broker = Broker(store: store, audit: store, upstream: upstream, clock: SystemClock())
         var table = Report.Table(
             title: "Statements and upstream calls", columns: ["what", "statements", "upstream calls", "which"], rows: []
         )
         func measure(_ name: String, _ wish: Wish = .token(minimumLife: nil)) {
             counting.forget()
             let calls = upstream.calls
-            _ = broker.decide(id, wish: wish, deadline: nil)
+            _ = broker.decide(id, wish: wish, requestID: "benchmark", deadline: nil)
             table.rows.append([
                 name, String(counting.statements.count), String(upstream.calls - calls),
                 counting.statements.joined(separator: ", "),

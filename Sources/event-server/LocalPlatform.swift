@@ -12,7 +12,7 @@ enum LocalPlatform {
     private static let handedOn = [
         "DATABASE_URL", "MYSQL_HOST", "MYSQL_PORT", "MYSQL_USERNAME", "MYSQL_PASSWORD", "MYSQL_DATABASE", "MASTER_KEYS",
         "ADMIN_KEY_SHA256", "AUTH", "TOKEN_SERVER_URL", "UPSTREAM_ALLOW", "TRUSTED_PROXIES", "FUNCTION_TIMEOUT_MS",
-        "LOG_LEVEL",
+        "AUDIT_RETENTION_DAYS", "LOG_LEVEL",
     ]
 
     private typealias Failure = LocalPlatformFailure

@@ -8,6 +8,7 @@ struct AdminCommand {
     private static let usage = """
         usage: token-server-admin migrate
                token-server-admin rekey [--dry-run] [--batch N]
+               token-server-admin audit verify
 
           migrate   bring the database that DATABASE_URL (or MYSQL_HOST …) names to the schema of this version, and seal
                     what is in clear where MASTER_KEYS is set
@@ -15,6 +16,8 @@ struct AdminCommand {
                     safe to interrupt, to repeat, and to run while servers serve
                       --dry-run   change nothing, tell what would be done
                       --batch N   rows that are read at a time, 1 to 10000; default 200
+          audit verify
+                    read the whole audit, and name the first entry that was edited or removed; exit status 1 if there is one
         """
 
     /// Answers the exit status: 0 done, 1 failed, 2 not understood.
@@ -31,6 +34,7 @@ struct AdminCommand {
                 return 2
             }
             return reportingFailure { try rekey(options) }
+        case ["audit", "verify"]: return reportingFailure { try verifyAudit() }
         case ["help"], ["--help"], ["-h"]:
             print(Self.usage)
             return 0

@@ -1,0 +1,161 @@
+internal import Clocks
+internal import Crypto
+internal import SQL
+package import Tokens
+
+extension DatabaseStore: AuditStore {
+    package func recording<Result>(
+        _ entry: (Result) -> AuditEntry?, of body: () throws(StoreError) -> Result
+    ) throws(StoreError) -> Result {
+        for _ in 0..<32 {
+            wasOvertaken = false
+            do throws(StoreError) {
+                var receipt: AuditReceipt?
+                let result = try transaction {
+                    receipt = nil
+                    let result = try body()
+                    if let entry = entry(result) { receipt = try append(entry) }
+                    return result
+                }
+                if let receipt { receipts.append(receipt) }
+                return result
+            } catch {
+                if !wasOvertaken { throw error }
+            }
+        }
+        throw .unavailable
+    }
+
+    package func takeReceipts() -> [AuditReceipt] {
+        defer { receipts.removeAll(keepingCapacity: true) }
+        return receipts
+    }
+
+    /// Adds an entry to its chain, in the transaction of what it tells of.
+    ///
+    /// The chain's row is locked from here to the commit: entries of one chain wait for one another, those of others do not.
+    private func append(_ entry: AuditEntry) throws -> AuditReceipt {
+        let entry = AuditLink.fitted(entry)
+        let chain = try AuditLink.name(entry.chain)
+        try connection.execute(
+            """
+            INSERT INTO audit_chain (chain, place, hash) VALUES (\(chain), 1, '')
+            \(unsafeSQL: connection.dialect.onConflict(with: "chain")) place = audit_chain.place + 1
+            """)
+        let found = try connection.rows("SELECT \(now), place, hash FROM audit_chain WHERE chain = \(chain)")
+        guard let row = found.first else { throw StoreError.broken("audit_chain has lost a row") }
+        var columns = ColumnReader(row, ["clock", "audit_chain.place", "audit_chain.hash"])
+        let at = try columns.instant()
+        let link = AuditLink(
+            chain: chain, place: try columns.integer(), at: at, entry: entry, previous: try columns.text())
+        let hash = try link.hash()
+        let signature = try sealer.signer.sign(Array(hash.utf8))
+        try connection.execute(
+            """
+            INSERT INTO audit
+                (chain, place, at, actor, request_id, action, realm, `key`, outcome, detail, generation, hash,
+                 signed_with, signature)
+            VALUES (\(chain), \(link.place), \(at.milliseconds), \(entry.author.caller), \(entry.author.requestID),
+                \(entry.action.rawValue), \(entry.realm), \(entry.key), \(entry.outcome), \(entry.detail),
+                \(entry.generation), \(hash), \(signature.keyID), \(signature.code))
+            """)
+        try connection.execute("UPDATE audit_chain SET hash = \(hash) WHERE chain = \(chain)")
+        return AuditReceipt(chain: chain, place: link.place, hash: hash)
+    }
+
+    package func audit(
+        _ page: Page, realm: String?, key: String?, in scope: Scope
+    ) throws(StoreError) -> Listing<AuditRecord> {
+        var condition: Query = "1 = 1"
+        if let realm { condition = "\(condition) AND audit.realm = \(realm)" }
+        if let key { condition = "\(condition) AND audit.`key` = \(key)" }
+        if !scope.isEverything {
+            // Entries about a whole realm are of interest to whoever may see any of it; those about API keys to administrators.
+            let ofRealm: Query = "audit.`key` IS NULL AND \(scope.condition(realm: "audit.realm"))"
+            let ofSecret = scope.condition(realm: "audit.realm", key: "audit.`key`")
+            condition = "\(condition) AND ((\(ofRealm)) OR (audit.`key` IS NOT NULL AND \(ofSecret)))"
+        }
+        let total = try count("SELECT COUNT(*) FROM audit WHERE \(condition)")
+        let found = try rows(
+            "SELECT \(AuditColumns.list) FROM audit WHERE \(condition) ORDER BY audit.id DESC \(page.limit)")
+        var records: [AuditRecord] = []
+        for row in found {
+            var columns = ColumnReader(row, AuditColumns.names)
+            records.append(try AuditColumns.record(&columns))
+        }
+        return Listing(elements: records, total: total)
+    }
+
+    package func pruneAudit(olderThan age: Duration, limit: Int) throws(StoreError) -> Int {
+        let horizon = try databaseNow() - age
+        let old = try rows(
+            "SELECT id, chain FROM audit WHERE at < \(horizon.milliseconds) ORDER BY at LIMIT \(Int64(limit))")
+        var chains: [String] = []
+        for row in old {
+            var columns = ColumnReader(row, ["audit.id", "audit.chain"])
+            columns.skip(1)
+            let chain = try columns.text()
+            if !chains.contains(chain) { chains.append(chain) }
+        }
+        var removed = 0
+        for chain in chains { removed += try prune(chain, before: horizon, limit: limit) }
+        return removed
+    }
+
+    /// Removes the beginning of a chain, and notes under a signature where it begins now.
+    private func prune(_ chain: String, before horizon: Timestamp, limit: Int) throws(StoreError) -> Int {
+        try transaction {
+            // Nobody else prunes this chain meanwhile.
+            try connection.execute("UPDATE audit_chain SET place = place WHERE chain = \(chain)")
+            let old = try connection.rows(
+                """
+                SELECT place, hash, at FROM audit WHERE chain = \(chain) ORDER BY place LIMIT \(Int64(limit))
+                """)
+            var last: (place: Int64, hash: String)?
+            for row in old {
+                var columns = ColumnReader(row, ["audit.place", "audit.hash", "audit.at"])
+                let entry = (place: try columns.integer(), hash: try columns.text())
+                // A clock that was set back may leave younger entries before older ones: the first of them ends it.
+                if try columns.instant() >= horizon { break }
+                last = entry
+            }
+            guard let last else { return 0 }
+            let signature = try sealer.signer.sign(
+                AuditPruning.message(chain: chain, place: last.place, hash: last.hash))
+            try connection.execute(
+                """
+                UPDATE audit_chain SET pruned_place = \(last.place), pruned_hash = \(last.hash),
+                    pruned_signed_with = \(signature.keyID), pruned_signature = \(signature.code)
+                WHERE chain = \(chain)
+                """)
+            return try connection.execute("DELETE FROM audit WHERE chain = \(chain) AND place <= \(last.place)")
+        }
+    }
+}
+
+/// The columns of `audit` that make an `AuditRecord`, in the order in which they are selected and read.
+enum AuditColumns {
+    static let names = [
+        "id", "at", "actor", "request_id", "action", "realm", "key", "outcome", "detail", "generation",
+    ].map { "audit.\($0)" }
+    static let list: Query = """
+        audit.id, audit.at, audit.actor, audit.request_id, audit.action, audit.realm, audit.`key`, audit.outcome,
+        audit.detail, audit.generation
+        """
+
+    static func record(_ columns: inout ColumnReader) throws(StoreError) -> AuditRecord {
+        let number = try columns.integer()
+        let at = try columns.instant()
+        let actor = try columns.text()
+        let requestID = try columns.text()
+        guard let action: AuditEntry.Action = try columns.optionalWord() else {
+            throw .broken("audit.action is not set")
+        }
+        return AuditRecord(
+            number: number, at: at,
+            entry: AuditEntry(
+                Author(caller: actor, requestID: requestID), action, realm: try columns.optionalText(),
+                key: try columns.optionalText(), outcome: try columns.text(), detail: try columns.text(),
+                generation: try columns.optionalInteger()))
+    }
+}
