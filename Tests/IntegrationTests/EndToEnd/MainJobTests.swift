@@ -190,7 +190,7 @@ import Testing
                 let complete = try #require(figure("Complete requests:", in: text), "\(text)")
                 #expect(complete > 20)
                 #expect(!text.contains("Non-2xx responses"))
-                for kind in ["Connect", "Receive", "Exceptions"] {
+                for kind in ["(Connect", " Receive", " Exceptions"] {
                     #expect(figure("\(kind): ", in: text) ?? 0 == 0, "\(text)")
                 }
             }
