@@ -9,9 +9,9 @@ extension DatabaseStore: AuditStore {
     ) throws(StoreError) -> Result {
         for _ in 0..<32 {
             wasOvertaken = false
-            do throws(StoreError) {
+            do {
                 var receipt: AuditReceipt?
-                let result = try transaction {
+                let result = try rawTransaction {
                     receipt = nil
                     let result = try body()
                     if let entry = entry(result) { receipt = try append(entry) }
@@ -19,8 +19,13 @@ extension DatabaseStore: AuditStore {
                 }
                 if let receipt { receipts.append(receipt) }
                 return result
-            } catch {
+            } catch let error as DatabaseError {
+                // Undone because two met on locks: one goes first, and this one begins again.
+                if error.code != .deadlock { throw StoreError(error) }
+            } catch let error as StoreError {
                 if !wasOvertaken { throw error }
+            } catch {
+                throw .broken("an unexpected error in a transaction")
             }
         }
         throw .unavailable
