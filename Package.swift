@@ -53,12 +53,13 @@ let package = Package(
         module("HTTP", ["Clocks", "JSON"]),
         module("SQL"),
         module("Locks"),
+        module("Certificates"),
 
         // Adapters: each speaks to one outside thing.
         module("Crypto", ["COpenSSL", "Log"]),
-        module("Curl", ["Clocks", "HTTP", "CCurl"]),
+        module("Curl", ["Certificates", "Clocks", "HTTP", "CCurl"]),
         module("HTTPServer", ["HTTP", "Locks", "CMicroHTTPD", "CSystem"]),
-        module("MariaDB", ["SQL", "Clocks", "CMariaDB"]),
+        module("MariaDB", ["Certificates", "SQL", "Clocks", "CMariaDB"]),
         module("SQLite", ["SQL", "CSQLite"]),
         module("DatabaseDrivers", ["SQL", "MariaDB", "SQLite"]),
         module("YAML", ["CYAML"]),

@@ -1,4 +1,5 @@
 internal import CCurl
+internal import Certificates
 package import Clocks
 package import HTTP
 

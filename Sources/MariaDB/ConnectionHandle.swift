@@ -1,4 +1,5 @@
 internal import CMariaDB
+internal import Certificates
 internal import SQL
 
 /// The owner of one `MYSQL`, connected from its first moment to its last.
@@ -17,11 +18,15 @@ internal import SQL
         }
         unsafe Self.setOptions(configuration, api, mysql)
         let server = configuration.server
-        let connected = unsafe api.pointee.mysql_real_connect(
-            mysql, server.socket == nil ? server.host : nil, server.user, server.password.reveal(), server.database,
-            UInt32(server.port), server.socket, cmariadb_found_rows_flag())
-        // The library refuses a server without TLS by itself; a connection in the clear must not pass even if it did not.
-        let isExposed = unsafe server.tls != .off && connected != nil && api.pointee.mysql_get_ssl_cipher(mysql) == nil
+        var isExposed = false
+        let connected = unsafe cmariadb_connect(
+            api, mysql, server.socket == nil ? server.host : nil, server.user, server.password.reveal(),
+            server.database,
+            UInt32(server.port), server.socket, cmariadb_found_rows_flag(), server.tls == .require, &isExposed)
+        // Where it verifies, the library refuses a server without TLS by itself; no connection in the clear must pass even if it did not.
+        if unsafe server.tls != .off && connected != nil && api.pointee.mysql_get_ssl_cipher(mysql) == nil {
+            isExposed = true
+        }
         if unsafe connected == nil || isExposed {
             let number = unsafe isExposed ? 2026 : api.pointee.mysql_errno(mysql)
             let message = unsafe String(cString: cmariadb_message(api, mysql))
@@ -64,7 +69,9 @@ internal import SQL
         if server.tls != .off {
             unsafe cmariadb_set_bool(api, mysql, MYSQL_OPT_SSL_ENFORCE, true)
             unsafe cmariadb_set_bool(api, mysql, MYSQL_OPT_SSL_VERIFY_SERVER_CERT, server.tls == .verify)
-            if let file = server.certificateAuthorities {
+            // Given one, the library verifies by it whatever else it is told.
+            let authorities = server.tls == .verify ? CertificateFile.found() : nil
+            if let file = server.certificateAuthorities ?? authorities {
                 unsafe cmariadb_set_text(api, mysql, MYSQL_OPT_SSL_CA, file)
             }
         }

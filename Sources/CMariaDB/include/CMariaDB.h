@@ -14,7 +14,8 @@
     X(mysql_free_result) X(mysql_get_socket) X(mysql_get_ssl_cipher) X(mysql_stmt_init) X(mysql_stmt_prepare)     \
     X(mysql_stmt_param_count) X(mysql_stmt_bind_param) X(mysql_stmt_execute) X(mysql_stmt_affected_rows)          \
     X(mysql_stmt_bind_result) X(mysql_stmt_fetch) X(mysql_stmt_fetch_column) X(mysql_stmt_free_result)            \
-    X(mysql_stmt_errno) X(mysql_stmt_error) X(mysql_stmt_close)
+    X(mysql_stmt_errno) X(mysql_stmt_error) X(mysql_stmt_close)                                                   \
+    X(mysql_real_connect_start) X(mysql_real_connect_cont) X(mysql_get_timeout_value_ms)
 
 struct cmariadb_table {
 #define CMARIADB_FIELD(name) __typeof__(&name) _Nonnull name;
@@ -39,6 +40,14 @@ static inline int cmariadb_set_uint(const struct cmariadb_table *_Nonnull t, MYS
 static inline int cmariadb_set_text(const struct cmariadb_table *_Nonnull t, MYSQL *_Nonnull m, enum mysql_option o, const char *_Nonnull v) {
     return t->mysql_options(m, o, v);
 }
+
+// Connects and logs in; null where that failed. With `demands_tls` nothing is sent to a server whose greeting offers no TLS: the
+// library by itself would log in, name and scrambled password in the clear, unless it verifies the certificate. It gives that up
+// by setting `*is_exposed`, with no error in `m`.
+MYSQL *_Nullable cmariadb_connect(
+    const struct cmariadb_table *_Nonnull t, MYSQL *_Nonnull m, const char *_Nullable host, const char *_Nonnull user,
+    const char *_Nonnull password, const char *_Nonnull database, unsigned port, const char *_Nullable socket,
+    unsigned long flags, _Bool demands_tls, _Bool *_Nonnull is_exposed);
 
 // A macro with a cast in it, which Swift does not import.
 static inline unsigned long cmariadb_found_rows_flag(void) { return CLIENT_FOUND_ROWS; }

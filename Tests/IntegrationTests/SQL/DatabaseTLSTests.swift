@@ -1,0 +1,92 @@
+import Clocks
+import Foundation
+import MariaDB
+import SQL
+import Testing
+
+/// What a server must prove before it is told anything.
+@Suite struct DatabaseTLSTests {
+    private static let user = "canary-user"
+    private static let password = "canary-password"
+
+    private func connection(_ port: UInt16, _ options: String, host: String = "127.0.0.1") throws -> MariaDBConnection {
+        let text = "mysql://\(Self.user):\(Self.password)@\(host):\(port)/canary-database?\(options)"
+        guard case .mysql(let server) = try DatabaseURL(parsing: text) else { throw POSIXError(.EINVAL) }
+        return MariaDBConnection(MariaDBConfiguration(server))
+    }
+
+    @Test func `an authority that did not sign the server's certificate is no authority`() throws {
+        let server = try MariaDBServer(.init(usesTLS: true))
+        let stranger = try ScratchFolder.make()
+        try MariaDBTemplate.makeCertificates(in: stranger, names: "DNS:localhost,IP:127.0.0.1")
+        let right = server.url(options: "tls=verify&ca=" + server.certificateAuthority)
+        #expect(try server.connection(to: right).rows("SELECT 1").count == 1)
+        for file in [stranger + "/ca.pem", "/nonexistent.pem"] {
+            let wrong = server.url(options: "tls=verify&ca=" + file)
+            let error = failure(of: { try server.connection(to: wrong).rows("SELECT 1") })
+            #expect(error?.code == .tls, "\(file)")
+        }
+    }
+
+    /// A server's greeting (https://mariadb.com/docs/server/reference/clientserver-protocol/1-connecting/connection).
+    private static func greeting(offersTLS: Bool) -> [UInt8] {
+        // PROTOCOL_41, SECURE_CONNECTION, CONNECT_WITH_DB, PLUGIN_AUTH; and SSL.
+        let capabilities: UInt32 = 0x0008_8208 | (offersTLS ? 0x800 : 0)
+        let low = [UInt8(capabilities & 0xFF), UInt8(capabilities >> 8 & 0xFF)]
+        let high = [UInt8(capabilities >> 16 & 0xFF), UInt8(capabilities >> 24)]
+        var packet: [UInt8] = [10] + Array("8.0.36".utf8) + [0]
+        packet += [1, 0, 0, 0] + Array("12345678".utf8) + [0]
+        packet += low + [45, 2, 0] + high + [21]
+        packet += Array(repeating: 0, count: 10) + Array("123456789012".utf8) + [0]
+        packet += Array("mysql_native_password".utf8) + [0]
+        return [UInt8(packet.count), 0, 0, 0] + packet
+    }
+
+    /// A server that greets, then listens to what it is told.
+    private func heard(offersTLS: Bool, _ options: String) throws -> (bytes: [UInt8], error: DatabaseError?) {
+        let told = DispatchSemaphore(value: 0)
+        nonisolated(unsafe) var bytes: [UInt8] = []
+        let server = try SocketServer { connection in
+            let greeting = Self.greeting(offersTLS: offersTLS)
+            _ = send(connection.descriptor, greeting, greeting.count, Int32(MSG_NOSIGNAL))
+            var buffer = [UInt8](repeating: 0, count: 65_536)
+            // The first flight of TLS waits for an answer: what comes in half a second is all there is.
+            var patience = timeval(tv_sec: 0, tv_usec: 500_000)
+            setsockopt(
+                connection.descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+            while true {
+                let count = recv(connection.descriptor, &buffer, buffer.count, 0)
+                guard count > 0 else { break }
+                bytes += buffer[..<count]
+            }
+            told.signal()
+        }
+        defer { server.stop() }
+        let error = failure(of: { try connection(server.port, options).rows("SELECT 1") })
+        told.wait()
+        return (bytes, error)
+    }
+
+    @Test(arguments: ["tls=verify", "tls=require"])
+    func `a server that offers no TLS is told nothing`(options: String) throws {
+        let (bytes, error) = try heard(offersTLS: false, options)
+        #expect(error?.code == .tls)
+        // Nothing, or the goodbye of the protocol.
+        #expect(bytes.isEmpty || bytes == [1, 0, 0, 0, 1], "\(bytes)")
+    }
+
+    @Test(arguments: ["tls=verify", "tls=require"])
+    func `a server that offers TLS learns no name before it has proven itself`(options: String) throws {
+        let (bytes, error) = try heard(offersTLS: true, options)
+        #expect(error != nil)
+        // The request for TLS, which has 32 bytes, then a record of TLS.
+        #expect(bytes.count > 36 && bytes[0] == 32 && bytes[36] == 0x16, "\(bytes.prefix(40))")
+        let text = String(decoding: bytes, as: UTF8.self)
+        for canary in [Self.user, Self.password, "canary-database"] { #expect(!text.contains(canary)) }
+    }
+
+    @Test func `without TLS the name is told, so that the tests above can see one`() throws {
+        let (bytes, _) = try heard(offersTLS: true, "tls=off")
+        #expect(String(decoding: bytes, as: UTF8.self).contains(Self.user))
+    }
+}
