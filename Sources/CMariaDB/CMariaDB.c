@@ -1,6 +1,7 @@
 #include "CMariaDB.h"
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -39,7 +40,7 @@ const struct cmariadb_table *cmariadb(void) {
 
 const char *cmariadb_error(void) { return error; }
 
-enum greeting { GREETING_PARTIAL, GREETING_WITH_TLS, GREETING_WITHOUT_TLS };
+enum greeting { GREETING_PARTIAL, GREETING_WITH_TLS, GREETING_WITHOUT_TLS, CONNECTION_BROKEN };
 
 // What a server says first (protocol 10): version, thread, 8 bytes of scramble, a zero, then the low capabilities. It is looked at
 // in the socket's buffer, where the library will read it.
@@ -47,6 +48,8 @@ static enum greeting look_at_greeting(my_socket socket) {
     enum { TLS = 0x0800 };
     unsigned char bytes[512];
     ssize_t count = recv(socket, bytes, sizeof bytes, MSG_PEEK | MSG_DONTWAIT);
+    // The library finds the same, and reports it.
+    if (count == 0 || (count < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) return CONNECTION_BROKEN;
     if (count < 5) return GREETING_PARTIAL;
     // An error instead of a greeting: the library reports it and sends nothing.
     if (bytes[4] == 0xFF) return GREETING_WITH_TLS;
@@ -91,11 +94,11 @@ MYSQL *cmariadb_connect(
         if (!is_greeted && status & MYSQL_WAIT_READ) {
             enum greeting greeting = look_at_greeting(t->mysql_get_socket(m));
             // A greeting that comes in pieces is like none: it fits into any packet of the network.
-            if (greeting != GREETING_WITH_TLS) {
+            if (greeting == GREETING_PARTIAL || greeting == GREETING_WITHOUT_TLS) {
                 *is_exposed = 1;
                 return NULL;
             }
-            is_greeted = 1;
+            is_greeted = greeting == GREETING_WITH_TLS;
         }
         wanted = t->mysql_real_connect_cont(&connected, m, status);
     }

@@ -106,8 +106,14 @@ package struct InvocationLoop<Source: InvocationSource> {
         line.note(gatewayID: request.id, method: request.method, path: request.path)
         request.id = invocation.id
         request.deadline = limit.deadline
-        let response = Patience(handler: handler, clock: context.clock, sleep: context.sleep).answer(
-            request, by: limit.deadline)
+        var response: Response
+        if request.body.count > Request.largestBody {
+            response = Problem.contentTooLarge.response(requestID: request.id)
+        } else {
+            response = Patience(handler: handler, clock: context.clock, sleep: context.sleep).answer(
+                request, by: limit.deadline)
+        }
+        response.guardAgainstBrowsers()
         return .response(encode(response, to: request, shape, &line))
     }
 
@@ -123,6 +129,7 @@ package struct InvocationLoop<Source: InvocationSource> {
             .internalServerError, type: "response-too-large", title: "Response too large",
             detail: "the response is larger than the platform allows")
         var replacement = problem.response(requestID: request.id)
+        replacement.guardAgainstBrowsers()
         replacement.notes = response.notes.filter { $0.name != "outcome" } + replacement.notes
         line.note(replacement)
         return bytes(of: replacement, method: request.method, shape)
@@ -159,7 +166,8 @@ package struct InvocationLoop<Source: InvocationSource> {
             let problem = Problem(
                 .badRequest, type: "bad-input", title: "Bad input", detail: "the body is not valid base64",
                 field: "body")
-            let response = problem.response(requestID: invocation.id)
+            var response = problem.response(requestID: invocation.id)
+            response.guardAgainstBrowsers()
             line.note(response)
             return .response(bytes(of: response, method: method, shape))
         }

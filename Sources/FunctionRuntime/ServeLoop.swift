@@ -66,6 +66,7 @@ final class ServeLoop: Sendable {
         configuration.address = settings.address
         configuration.port = settings.port
         configuration.requestIDField = .fcRequestID
+        configuration.maximumBodyBytes = Request.largestBody
         // FC cuts heads at 8 KB itself; what a connection reserves for them is most of what it costs.
         configuration.maximumHeadBytes = 16 << 10
         // FC keeps its connections for as long as the instance lives.
@@ -187,9 +188,11 @@ final class ServeLoop: Sendable {
         var response = response
         var line = line
         var isFunctionError = isFunctionError
+        response.guardAgainstBrowsers()
         let size = response.fields.reduce(0) { $0 + $1.name.lowercased.utf8.count + $1.value.utf8.count + 4 }
         if size > ServeLoop.largestHead {
             response = Problem.headTooLarge.response(requestID: job.request.id)
+            response.guardAgainstBrowsers()
             isFunctionError = true
         }
         response.fields[.requestID] = job.request.id

@@ -44,6 +44,10 @@ package struct Problem: Error, Sendable {
         self.fields = fields
     }
 
+    /// A body of more than `Request.largestBody`.
+    package static let contentTooLarge = Problem(
+        .contentTooLarge, type: "content-too-large", title: "Content too large", detail: "a body has at most 1 MiB")
+
     package func response(requestID: String) -> Response {
         var members: Object = [
             "type": .string("/problems/" + type), "title": .string(title), "status": Value(Int64(status.code)),

@@ -2,6 +2,9 @@ package import Clocks
 
 /// One HTTP request, whatever brought it here.
 package struct Request: Sendable {
+    /// The largest body that a function takes, on every platform.
+    package static let largestBody = 1 << 20
+
     package var method: Method
     /// The path as it was sent: percent-encoded, no query.
     package var path: String

@@ -23,7 +23,7 @@ package struct Router<Endpoint: Sendable>: Sendable {
         case found(Route, parameters: [String: String])
         case methodNotAllowed(allow: [Method])
         case notFound
-        /// A broken escape, a dot segment, an encoded slash, NUL or bytes that are not UTF-8.
+        /// A broken escape, a dot segment, an empty one before the last, an encoded slash, NUL or bytes that are not UTF-8.
         case malformed
     }
 
@@ -80,6 +80,8 @@ package enum RequestPath {
             guard let text = PercentEncoding.decode(Substring(part)), text != ".", text != "..",
                 !text.utf8.contains(where: { $0 == 0 || $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "\\") })
             else { return nil }
+            // A proxy that joins `//` would take it for another path.
+            if segments.last?.isEmpty == true { return nil }
             segments.append(text)
         }
         return segments

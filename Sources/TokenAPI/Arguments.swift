@@ -8,9 +8,6 @@ struct Arguments {
     private let query: QueryString
     private let body: Object?
 
-    /// The largest body that any route takes.
-    static let largestBody = 1 << 20
-
     /// - Parameter members: the members that the body may have; nil where the route takes no body and ignores one.
     init(_ request: Request, members: Set<String>?) throws(Problem) {
         guard let query = QueryString(parsing: request.query) else {
@@ -26,11 +23,7 @@ struct Arguments {
 
     private static func body(of request: Request, members: Set<String>) throws(Problem) -> Object? {
         if request.body.isEmpty { return nil }
-        if request.body.count > largestBody {
-            throw Problem(
-                .contentTooLarge, type: "content-too-large", title: "Content too large",
-                detail: "a body has at most 1 MiB")
-        }
+        if request.body.count > Request.largestBody { throw .contentTooLarge }
         if let type = request.fields[.contentType], !MediaType.isJSON(type) {
             throw Problem(
                 .unsupportedMediaType, type: "unsupported-media-type", title: "Unsupported media type",
@@ -38,7 +31,8 @@ struct Arguments {
         }
         let value: Value
         do throws(ParseError) {
-            value = try Value(parsing: request.body, limits: Limits(depth: 32, nodes: 20_000, bytes: largestBody))
+            value = try Value(
+                parsing: request.body, limits: Limits(depth: 32, nodes: 20_000, bytes: Request.largestBody))
         } catch {
             throw .badInput("body", "is not JSON: \(error)")
         }

@@ -61,7 +61,6 @@ package final class TokenService: Handler {
         }
         if case .respond(var response) = outcome {
             response.fields[.requestID] = request.id
-            response.fields.append(.contentTypeOptions, "nosniff")
             if let route = trail.route { response.notes.append((name: "route", value: route)) }
             if trail.visit?.isBoundToAddress == true { response.fields[.vary] = "X-Forwarded-For" }
             response.notes += receipts

@@ -38,7 +38,6 @@ package final class CacheService: Handler {
             response = pass(request)
         }
         response.fields[.requestID] = request.id
-        response.fields[.contentTypeOptions] = "nosniff"
         return .respond(response)
     }
 

@@ -232,6 +232,18 @@ import Testing
         }
     }
 
+    @Test func `whatever a browser may load forbids it everything`() throws {
+        try withoutDatabase { function in
+            for path in ["/pong", "/nothing", "/api/realm", "/api/realm/%2e%2e", "//x", "/initialize"] {
+                let answer = try function.send("GET", path)
+                #expect(answer["x-content-type-options"] == "nosniff", "\(path)")
+                #expect(answer["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'", "\(path)")
+                #expect(answer["referrer-policy"] == "no-referrer", "\(path)")
+                #expect(answer["cache-control"] == "no-store", "\(path)")
+            }
+        }
+    }
+
     @Test func `threads and descriptors do not grow with the connections that came and went`() throws {
         try withoutDatabase { function in
             let pong = try function.send("GET", "/pong")

@@ -85,6 +85,15 @@ import Testing
         for canary in [Self.user, Self.password, "canary-database"] { #expect(!text.contains(canary)) }
     }
 
+    @Test(arguments: ["tls=verify", "tls=require"], [false, true])
+    func `a server that breaks off instead of greeting is away`(options: String, isReset: Bool) throws {
+        let server = try SocketServer { connection in
+            if isReset { connection.resetOnClose() }
+        }
+        defer { server.stop() }
+        #expect(failure(of: { try connection(server.port, options).rows("SELECT 1") })?.code == .unavailable)
+    }
+
     @Test func `without TLS the name is told, so that the tests above can see one`() throws {
         let (bytes, _) = try heard(offersTLS: true, "tls=off")
         #expect(String(decoding: bytes, as: UTF8.self).contains(Self.user))

@@ -228,4 +228,49 @@ import Testing
         #expect(try JSON.Value(parsing: lines.all[1].utf8)["cold"] == false)
         #expect(!lines.all.joined().contains("canary"))
     }
+
+    // MARK: Bounds
+
+    @Test func `a body of more than 1 MiB reaches no handler`() throws {
+        let event = { (count: Int) in
+            Events.v2.replacing(
+                #""body":"{\"now_token\":\"t\"}""#, with: "\"body\":\"\(String(repeating: "a", count: count))\"")
+        }
+        var sizes: [Int] = []
+        let handler = ScriptedHandler { request, _ in
+            sizes.append(request.body.count)
+            return .respond(Response(.ok))
+        }
+        let source = try run([event(Request.largestBody), event(Request.largestBody + 1)], handler)
+        #expect(sizes == [Request.largestBody])
+        guard case .response("i1", let refused) = source.outcomes[1] else {
+            Issue.record("no response")
+            return
+        }
+        #expect(refused["statusCode"] == 413)
+        #expect(refused["body"]?.string?.contains("/problems/content-too-large") == true)
+    }
+
+    @Test func `whatever a browser may load forbids it everything`() throws {
+        let kept = ScriptedHandler { request, _ in
+            var response = Response(.ok, text: "<script>")
+            if request.method == .put { response.fields[.cacheControl] = "private, max-age=5" }
+            return .respond(response)
+        }
+        let notBase64 = Events.albMulti.replacing("aGVsbG8=", with: "!")
+        let source = try run([Events.v2, Events.functionURL, notBase64], kept)
+        for (index, cache) in ["private, max-age=5", "no-store", "no-store"].enumerated() {
+            guard case .response(_, let answer) = source.outcomes[index] else {
+                Issue.record("no response")
+                continue
+            }
+            let single = answer["headers"]?.object
+            let multi = answer["multiValueHeaders"]?.object
+            let value = { (name: String) in single?[name]?.string ?? multi?[name]?.array?.first?.string }
+            #expect(value("x-content-type-options") == "nosniff")
+            #expect(value("content-security-policy") == "default-src 'none'; frame-ancestors 'none'")
+            #expect(value("referrer-policy") == "no-referrer")
+            #expect(value("cache-control") == cache)
+        }
+    }
 }

@@ -36,7 +36,7 @@ import Testing
         #expect(allowed == [.get, .head, .post])
     }
 
-    @Test(arguments: ["/api", "/api/realm/", "//api/realm", "/API/realm", "/api/realm/a/b", "/api/secret/wx"])
+    @Test(arguments: ["/api", "/api/realm/", "/API/realm", "/api/realm/a/b", "/api/secret/wx"])
     func `nothing else is found`(path: String) {
         guard case .notFound = router.match(.get, path: path) else {
             if case .methodNotAllowed = router.match(.get, path: path) { return }
@@ -48,7 +48,7 @@ import Testing
 
     @Test(arguments: [
         "", "api", "/api/..", "/./api", "/api/%2E%2E", "/a%2fb", "/a%5Cb", "/a%00", "/%ff", "/%C0%AF", "/%", "/%4",
-        "/%zz", "*",
+        "/%zz", "*", "//api/realm", "/api//realm", "//",
     ])
     func `what no client of good will sends is malformed`(path: String) {
         guard case .malformed = router.match(.get, path: path) else {

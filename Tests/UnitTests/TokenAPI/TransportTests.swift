@@ -18,10 +18,37 @@ import TokenAPI
 
     @Test(arguments: [
         "/api/realm/..", "/api/realm/%2e%2e", "/api/realm/a%2Fb", "/api/realm/%00", "/api/realm/%C0%AF",
-        "/api/realm/%zz", "/api/./realm",
+        "/api/realm/%zz", "/api/./realm", "//api/realm", "/api//realm", "/api/realm//", "//", "/api/realm/%2E",
+        "/api/realm/.",
+        "/api/realm/%2e./x", "/api/secret/wx/%2F", "/api/secret/wx/%5c", "/api/secret/wx/a%5C..%5Cb", "/api/realm/a%00",
+        "/api/realm/%c0%ae%c0%ae", "/api/realm/%E0%80%AF", "/api/realm/%F0%80%80%AF", "/api/realm/%ED%A0%80",
+        "/api/realm/%FF", "/api/realm/%", "/api/realm/%2", "/api/realm/%u002e", "api/realm", "", "*",
+        "/api/realm/%F4%90%80%80",
     ])
     func `a path that plays tricks is a 400`(path: String) throws {
         #expect(try World().send(.get, path).status == 400)
+    }
+
+    @Test func `who is named as host or forwarded for changes nothing`() throws {
+        let world = try World(environment: ["ADMIN_KEY_SHA256": World.digest])
+        let key = Field(.authorization, "Bearer \(World.key)")
+        let plain = try world.send(.get, "/api/realm", fields: [key])
+        let forged = [
+            "Host": "127.0.0.1", "X-Forwarded-Host": "localhost", "X-Forwarded-Uri": "/pong",
+            "X-Forwarded-Prefix": "/pong",
+            "X-Forwarded-Method": "DELETE", "X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1",
+            "X-Original-URL": "/healthz", "X-Rewrite-URL": "/healthz", "X-HTTP-Method-Override": "DELETE",
+            "X-Forwarded-User": "admin", "X_Forwarded_User": "admin", "X-Auth-Request-User": "admin",
+            "Forwarded": "for=127.0.0.1;host=localhost;proto=https", "User-Agent": "ELB-HealthChecker/2.0",
+            "X-FC-Control-Path": "/initialize",
+        ]
+        for (name, value) in forged {
+            let field = Field(try #require(Field.Name(name)), value)
+            #expect(try world.send(.get, "/api/realm", fields: [field]).status == 401, "\(name)")
+            let same = try world.send(.get, "/api/realm", fields: [key, field])
+            #expect(same.status == 200 && same.text == plain.text, "\(name)")
+            #expect(try world.send(.get, "/nothing", fields: [key, field]).status == 404, "\(name)")
+        }
     }
 
     @Test func `a body must be JSON and of a bearable size`() throws {
