@@ -56,6 +56,8 @@ import Tokens
         Step(.post, "/api/secret", #"{"realm":"hand","key":"app","key_1":"x"}"#),
         Step(.put, "/api/secret/hand/app/token", #"{"token":"T","expires_in":60000}"#),
         Step(.get, "/api/token?realm=hand&key=app"),
+        Step(.post, "/api/key", #"{"role":"reader","realms":["wx"]}"#), Step(.get, "/api/key"),
+        Step(.get, "/api/key/ID"), Step(.delete, "/api/key/ID", "", 204), Step(.get, "/pong"), Step(.get, "/healthz"),
         Step(.delete, "/api/realm/wx", "", 409),
         Step(.delete, "/api/secret/wx/app", "", 204), Step(.delete, "/api/realm/wx", "", 204),
     ]
@@ -83,8 +85,16 @@ import Tokens
             store: DatabaseStore(connection),
             upstream: RecipeUpstream(client: ScriptedClient(answers), egress: settings.egress), noticeClient: hook,
             settings: settings, clock: SystemClock(), logger: Logger(level: .error, write: { _ in }))
+        var missing = Set(Endpoint.router.routes.map(\.endpoint))
+        var id = ""
         for step in Self.steps {
-            let answer = try send(step, to: service)
+            let target = step.target.replacing("ID", with: id)
+            let answer = try send(step, target, to: service)
+            if case .found(let route, _) = Endpoint.router.match(step.method, path: String(target.prefix { $0 != "?" }))
+            {
+                missing.remove(route.endpoint)
+            }
+            if let made = try? JSON.Value(parsing: answer.body)["id"]?.string { id = made }
             #expect(
                 answer.status.code == step.status,
                 "\(step.method.rawValue) \(step.target): \(String(decoding: answer.body, as: UTF8.self))")
@@ -94,14 +104,15 @@ import Tokens
             }
         }
         #expect(!hook.requests.isEmpty)
+        #expect(missing.isEmpty, "the whole API, and not all of it was asked")
 
         for statement in ["CREATE TABLE more (a int)", "ALTER TABLE secret ADD COLUMN more int", "DROP TABLE token"] {
             #expect(failure(of: { try connection.execute(Query(unsafeSQL: statement)) })?.code == .accessDenied)
         }
     }
 
-    private func send(_ step: Step, to service: TokenService) throws -> Response {
-        let parts = step.target.split(separator: "?", maxSplits: 1)
+    private func send(_ step: Step, _ target: String, to service: TokenService) throws -> Response {
+        let parts = target.split(separator: "?", maxSplits: 1)
         var request = Request(
             step.method, path: String(parts[0]), query: parts.count > 1 ? String(parts[1]) : "",
             body: Array(step.body.utf8), id: "1", deadline: SystemClock().now() + .seconds(10))
