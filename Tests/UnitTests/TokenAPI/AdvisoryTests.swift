@@ -105,11 +105,11 @@ import Tokens
             "/api/realm/./b", "/api/realm/a/../b", "/api/realm/%2e%2e/key", "/api/realm/a%2f..%2fb", "/api/realm/a%2Fb",
             "/api/realm/b%00", "/api/realm/%00b", "/api/realm/%c0%af", "/api/realm/%c1%a2", "/api/realm/%e0%80%af",
             "/api/realm/b%5c", "/api/realm/%ff", "/api/realm/%", "/api/realm/%6", "/api/secret/a/..%2f..%2fb/app",
-            "/api/secret/a%2fapp/x",
+            "/api/secret/a%2fapp/x", "//api/realm/b", "/api//realm/b", "/api/realm//b",
         ] {
             #expect(try world.send(.get, path, as: operatorKey).status == 400, "\(path)")
         }
-        for path in ["//api/realm/b", "/api//realm/b", "/api/realm//b", "/API/realm/b", "/api/realm/a/b/c"] {
+        for path in ["/API/realm/b", "/api/realm/a/b/c"] {
             #expect(try world.send(.get, path, as: operatorKey).status == 404, "\(path)")
         }
         // The same name in another spelling of the path is the same name: in scope or not.
