@@ -2,6 +2,7 @@
 #               at PORT+1, an embedded store, a fake provider. Takes PORT (8080), PLATFORM (lambda), DATABASE_URL and every other setting of the
 #               functions from the command line or the environment. Ctrl-C stops all of it. Data: build/run
 # make test     every test: pure, simulated, on real MariaDB and SQLite, end to end
+# make fuzz     mutated inputs for whatever reads what comes from outside
 # make simulate SEEDS=100000   so many histories of the refresh protocol; FROM is the first seed
 # make check    formatting, imports, all tests plainly and under the thread sanitizer, linkage, templates, scripts
 # make bench    what it costs, and what it takes beside nginx and the bare database client: prints tables, writes them to build/bench
@@ -14,7 +15,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test simulate bench check soak clean build-tests format linkage template scripts test-under-thread-sanitizer
+.PHONY: help run test simulate fuzz fuzz-soak bench check soak clean build-tests format linkage template scripts test-under-thread-sanitizer
 .NOTPARALLEL:
 
 help:
@@ -54,9 +55,36 @@ build-tests:
 	@mkdir -p build
 	@swift build --quiet --build-tests $(strict)
 
-test: build-tests simulate
+test: build-tests simulate fuzz
 	@build/bin/simulate --mutations
 	@swift test --skip-build --disable-xctest 2>&1 | $(call report,test)
+
+fuzz: build/bin/fuzz
+	@build/bin/fuzz
+
+build/bin/fuzz: $(sources)
+	@.ci/install build
+	@mkdir -p build/bin
+	@swift build --configuration release --static-swift-stdlib --scratch-path $(release) --product fuzz
+	@install $(release)/release/fuzz $@
+
+FUZZ_SECONDS ?= 600
+
+# Guided by coverage, every target at once; then, unguided, whether memory grows. libFuzzer brings a beginning of its own, and the
+# package manager names one: either will do.
+fuzz-soak: build/bin/fuzz
+	@swift build --configuration release --scratch-path .build/coverage -Xswiftc -sanitize=fuzzer -Xswiftc -DCOVERAGE \
+	    -Xlinker -z -Xlinker muldefs --product fuzz
+	@rm -rf build/fuzz && build/bin/fuzz --write-seeds build/fuzz
+	@started=; for seeds in build/fuzz/*/; do \
+	    target=$$(basename "$$seeds"); \
+	    FUZZ_TARGET=$$target .build/coverage/release/fuzz -max_total_time=$(FUZZ_SECONDS) -max_len=16384 -timeout=20 \
+	        -rss_limit_mb=512 -print_final_stats=1 -artifact_prefix=build/fuzz/$$target- "$$seeds" 2> build/fuzz/$$target.log & \
+	    started="$$started $$!"; \
+	done; \
+	failed=; for process in $$started; do wait "$$process" || failed=yes; done; \
+	grep -aE 'Done|ERROR|Fatal|number_of_executed_units|peak_rss_mb' build/fuzz/*.log; test -z "$$failed"
+	@build/bin/fuzz --seconds 60
 
 SEEDS ?= 10000
 FROM ?= 1
@@ -82,7 +110,7 @@ build/bin/cost-benchmark: $(sources)
 	@install $(release)/release/cost-benchmark $@
 
 # The suites that ask for SOAK, by the names of the types in their files.
-soak: build-tests
+soak: build-tests fuzz-soak
 	@.ci/install soak
 	@suites=$$(grep --recursive --files-with-matches --word-regexp SOAK Tests --include='*.swift' \
 	    | xargs sed -nE 's/^(@Suite(\([^)]*\))? )?(private |fileprivate )?(final )?(struct|class|enum|extension) ([A-Za-z]+).*/\6/p' \

@@ -102,6 +102,11 @@ let package = Package(
 
         program("simulate", ["Simulation", "TestKit"]),
         program(
+            "fuzz",
+            [
+                "Clocks", "FunctionRuntime", "HTTP", "JSON", "Log", "Recipes", "TestKit", "Tokens", "TriggerEvents",
+            ]),
+        program(
             "cost-benchmark",
             [
                 "Costs", "Tokens", "Storage", "DatabaseDrivers", "SQL", "TestKit", "Curl", "HTTP", "JSON", "Clocks",

@@ -11,6 +11,11 @@ struct Connection: ~Copyable {
         descriptor = try Connection.open(endpoint)
     }
 
+    /// Owns a socket that is connected already.
+    init(owning descriptor: Int32) {
+        self.descriptor = descriptor
+    }
+
     deinit {
         close(descriptor)
     }

@@ -5,6 +5,15 @@ struct Endpoint: Sendable, Equatable {
     /// As it stands in the variable, for the `Host` field.
     let authority: String
 
+    /// No host has this name and no port this form: it is not looked up, and never found.
+    static let nowhere = Endpoint()
+
+    private init() {
+        host = ""
+        port = "-"
+        authority = "nowhere.invalid"
+    }
+
     /// Takes `host:port`, with an IPv6 address in brackets; nil for anything else.
     init?(_ text: String) {
         guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else { return nil }

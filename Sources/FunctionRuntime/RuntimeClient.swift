@@ -14,15 +14,20 @@ package final class RuntimeClient: InvocationSource {
 
     init(_ endpoint: Endpoint) {
         self.endpoint = endpoint
-        nextRequest = Array(
-            "GET \(Self.prefix)invocation/next HTTP/1.1\r\nHost: \(endpoint.authority)\r\nUser-Agent: token-server\r\n\r\n"
-                .utf8)
+        nextRequest = RuntimeClient.nextRequest(to: endpoint)
     }
 
     /// - Parameter address: the value of `AWS_LAMBDA_RUNTIME_API`; nil where it is no `host:port`.
     package convenience init?(address: String) {
         guard let endpoint = Endpoint(address) else { return nil }
         self.init(endpoint)
+    }
+
+    /// On a socket that is connected already, which it owns; where that breaks, no other is opened.
+    package init(connectedBy descriptor: Int32) {
+        endpoint = .nowhere
+        nextRequest = RuntimeClient.nextRequest(to: endpoint)
+        connection = Connection(owning: descriptor)
     }
 
     package var event: ArraySlice<UInt8> { reader.body }
@@ -50,6 +55,12 @@ package final class RuntimeClient: InvocationSource {
     /// Reports that the function cannot start; the process ends after it.
     package func failInit(with error: FunctionError) throws(RuntimeAPIError) -> Delivery {
         try report(error, to: "init/error")
+    }
+
+    private static func nextRequest(to endpoint: Endpoint) -> [UInt8] {
+        Array(
+            "GET \(prefix)invocation/next HTTP/1.1\r\nHost: \(endpoint.authority)\r\nUser-Agent: token-server\r\n\r\n"
+                .utf8)
     }
 
     private func report(_ error: FunctionError, to path: String) throws(RuntimeAPIError) -> Delivery {

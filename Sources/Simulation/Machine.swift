@@ -1,4 +1,5 @@
 internal import Clocks
+internal import TestKit
 internal import Tokens
 
 /// A machine's two clocks: the wall is off by so much and may jump, the steady one may stand still while it is frozen.

@@ -1,5 +1,6 @@
 internal import Clocks
 internal import FakeProvider
+internal import TestKit
 internal import Tokens
 
 /// What one seed decides before a history begins: the provider, the times, how much goes wrong.

@@ -1,6 +1,7 @@
 internal import Clocks
 internal import FakeProvider
 internal import Log
+internal import TestKit
 internal import Tokens
 
 /// One call that reached the provider, or may have.

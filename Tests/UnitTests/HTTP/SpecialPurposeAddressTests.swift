@@ -1,5 +1,6 @@
 import Glibc
 import HTTP
+import TestKit
 import Testing
 
 /// GHSA-2p57-rm9w-gvfp: a private address that is judged public.
@@ -52,7 +53,7 @@ import Testing
     @Test(arguments: special + refusedToo)
     func `no address of a special-purpose range is public`(block: Block) throws {
         try #require(block.length >= 0 && !block.prefix.isEmpty)
-        var random = Generator(seed: UInt64(block.length) << 8 | UInt64(block.prefix[0]))
+        var random = Random(seed: UInt64(block.length) << 8 | UInt64(block.prefix[0]))
         var addresses = [block.address { _ in 0 }, block.address { _ in 0xFF }]
         for _ in 0..<200 { addresses.append(block.address { _ in UInt8.random(in: 0...255, using: &random) }) }
         for address in addresses {
@@ -64,7 +65,7 @@ import Testing
     }
 
     @Test func `every other address that is given out is public`() throws {
-        var random = Generator(seed: 7)
+        var random = Random(seed: 7)
         let ranges = SpecialPurposeAddressTests.special + SpecialPurposeAddressTests.refusedToo
         var judged = 0
         for _ in 0..<20_000 {
@@ -96,7 +97,7 @@ import Testing
 
     @Test func `what is read as an address is what the C library reads, and hosts that it reads otherwise are refused`()
     {
-        var random = Generator(seed: 11)
+        var random = Random(seed: 11)
         let pieces = [
             "0", "1", "127", "255", "256", "0x7f", "0177", "08", "1e3", ".", ".", ".", ":", "::", "ffff", "FE80", "%",
             "+1",
@@ -123,20 +124,6 @@ import Testing
         }
         #expect(read > 100)
         #expect(legacyOnly > 1_000)
-    }
-
-    private struct Generator: RandomNumberGenerator {
-        private var state: UInt64
-
-        init(seed: UInt64) { state = seed }
-
-        /// SplitMix64.
-        mutating func next() -> UInt64 {
-            state &+= 0x9E37_79B9_7F4A_7C15
-            var mixed = (state ^ state >> 30) &* 0xBF58_476D_1CE4_E5B9
-            mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-            return mixed ^ mixed >> 31
-        }
     }
 
     static func bytes(_ text: String) -> [UInt8]? {
