@@ -47,7 +47,7 @@ package struct EventEncoder: Sendable {
         headers["x-forwarded-for"] = .string(forwardedFor(request))
         headers["x-forwarded-proto"] = "https"
         headers["x-forwarded-port"] = "443"
-        headers["x-amzn-trace-id"] = .string(trace(id, now))
+        headers["x-amzn-trace-id"] = .string(EventEncoder.trace(id, now))
         event["headers"] = .object(headers)
         let query = decodedQuery(request)
         if !query.isEmpty {
@@ -83,7 +83,7 @@ package struct EventEncoder: Sendable {
         }
         for (name, value) in [
             ("X-Forwarded-For", forwardedFor(request)), ("X-Forwarded-Proto", "https"), ("X-Forwarded-Port", "443"),
-            ("X-Amzn-Trace-Id", trace(id, now)),
+            ("X-Amzn-Trace-Id", EventEncoder.trace(id, now)),
         ] {
             single[name] = .string(value)
             multiple[name] = [.string(value)]
@@ -201,7 +201,8 @@ package struct EventEncoder: Sendable {
         (request.fields.values(.forwardedFor) + [source(request)]).joined(separator: ", ")
     }
 
-    private func trace(_ id: String, _ now: Timestamp) -> String {
+    /// The id under which a request is traced (X-Ray).
+    static func trace(_ id: String, _ now: Timestamp) -> String {
         "Root=1-\(String(now.milliseconds / 1_000, radix: 16))-\(id.filter { $0 != "-" }.prefix(24))"
     }
 

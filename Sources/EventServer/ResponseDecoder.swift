@@ -15,6 +15,7 @@ package struct ResponseDecoder: Sendable {
     }
 
     package func response(from bytes: [UInt8]) throws(Mismatch) -> Response {
+        if shape == .url, let streamed = try streamed(bytes) { return streamed }
         let value = try? JSON.Value(parsing: bytes)
         guard let object = value?.object, object["statusCode"] != nil else {
             // Payload 2.0 infers the rest: valid JSON without a status is the body itself.
@@ -29,6 +30,22 @@ package struct ResponseDecoder: Sendable {
             response.fields[.contentType] =
                 shape == .v1 || shape == .v2 || shape == .url ? "application/json" : "application/octet-stream"
         }
+        return response
+    }
+
+    /// What a function writes that streams to its URL: a prelude of JSON, eight NULs, the body as it is; nil for anything else.
+    ///
+    /// https://docs.aws.amazon.com/lambda/latest/dg/runtimes-custom.html
+    private func streamed(_ bytes: [UInt8]) throws(Mismatch) -> Response? {
+        // JSON has no NUL, so what lies before the first one is the prelude.
+        guard let end = bytes.firstIndex(of: 0) else { return nil }
+        let rest = bytes[end...]
+        guard rest.prefix(8).elementsEqual(repeatElement(0, count: 8)),
+            let object = (try? JSON.Value(parsing: bytes[..<end]))?.object
+        else { throw Mismatch(reason: "the prelude is not JSON and eight NULs") }
+        let status = try object["statusCode"].map { value throws(Mismatch) in try self.status(value) } ?? 200
+        var response = Response(Status(code: status), fields: try fields(object), body: Array(rest.dropFirst(8)))
+        if response.fields[.contentType] == nil { response.fields[.contentType] = "application/octet-stream" }
         return response
     }
 

@@ -39,7 +39,12 @@ enum RuntimeAPI {
         let id = parameters["id"] ?? ""
         switch route.endpoint {
         case .next: platform.next(instance, exchange)
-        case .response: exchange.respond(platform.answer(instance, id: id, .response(request.body)))
+        case .response:
+            guard hasKnownMode(request) else {
+                return exchange.respond(
+                    failure(.badRequest, "InvalidFunctionResponseMode", "the response mode may be streaming alone"))
+            }
+            exchange.respond(platform.answer(instance, id: id, .response(request.body)))
         case .error:
             let type = errorType(request)
             exchange.respond(platform.answer(instance, id: id, .functionError(type: type, body: request.body)))
@@ -47,6 +52,11 @@ enum RuntimeAPI {
             let text = String(decoding: request.body.prefix(4_096), as: UTF8.self)
             exchange.respond(platform.initFailed(instance, detail: "\(errorType(request)) \(text)"))
         }
+    }
+
+    private static func hasKnownMode(_ request: Request) -> Bool {
+        let mode = Field.Name("lambda-runtime-function-response-mode").flatMap { request.fields[$0] } ?? ""
+        return mode.isEmpty || mode == "streaming"
     }
 
     /// Types that do not look like the platform's are recorded as unknown, as the cloud does.
@@ -67,7 +77,7 @@ enum RuntimeAPI {
             ("lambda-runtime-aws-request-id", invocation.id),
             ("lambda-runtime-deadline-ms", String(deadline.milliseconds)),
             ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:us-east-1:123456789012:function:\(functionName)"),
-            ("lambda-runtime-trace-id", "Root=1-00000000-000000000000000000000000;Sampled=0"),
+            ("lambda-runtime-trace-id", EventEncoder.trace(invocation.id, invocation.cameAt.wall) + ";Sampled=0"),
         ] {
             if let name = Field.Name(name) { response.fields.append(name, value) }
         }

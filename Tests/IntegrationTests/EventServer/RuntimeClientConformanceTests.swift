@@ -121,7 +121,7 @@ import Testing
         let script = """
             while True:
                 id, headers, event = next()
-                answer = dict(event=event, id=id, deadline=headers["lambda-runtime-deadline-ms"], arn=headers["lambda-runtime-invoked-function-arn"])
+                answer = dict(event=event, id=id, deadline=headers["lambda-runtime-deadline-ms"], trace=headers["lambda-runtime-trace-id"], arn=headers["lambda-runtime-invoked-function-arn"])
                 fields = {"content-type": ["application/json"]} if "multiValueHeaders" in event and "elb" in event["requestContext"] else {"content-type": "application/json"}
                 name = "multiValueHeaders" if isinstance(fields["content-type"], list) else "headers"
                 respond(id, {"statusCode": 200, name: fields, "body": json.dumps(answer)})
@@ -129,11 +129,13 @@ import Testing
         try serve(script, options: ["--shape", shape, "--timeout-ms", "7000"]) { function in
             var ids: Set<String> = []
             var times: [Int64] = []
+            var traces: Set<String> = []
             for _ in 0..<5 {
                 let before = Int64(Date().timeIntervalSince1970 * 1_000)
                 let answer = try function.get("/a").json()
                 let after = Int64(Date().timeIntervalSince1970 * 1_000)
                 ids.insert(try #require(answer["id"]?.string))
+                traces.insert(try #require(answer["trace"]?.string))
                 let deadline = try #require(answer["deadline"]?.string.flatMap { Int64($0) })
                 #expect((before + 7_000...after + 7_000).contains(deadline))
                 #expect(answer["arn"]?.string?.hasSuffix(":function:scripted") == true)
@@ -148,6 +150,7 @@ import Testing
                 #expect((context?["http"]?["protocol"] ?? context?["protocol"]) == "HTTP/1.1")
             }
             #expect(ids.count == 5)
+            #expect(traces.count == 5)
             #expect(times.count == (shape.hasPrefix("alb") ? 0 : 5))
         }
     }
@@ -167,6 +170,35 @@ import Testing
             #expect(first.text == "first")
             Thread.sleep(forTimeInterval: 2.2)
             #expect(try function.get().text == "waited")
+        }
+    }
+
+    @Test func `a function that streams to its URL is heard to the end, and no other mode is taken`() throws {
+        let script = """
+            def stream(id, pieces, mode="streaming"):
+                fields = {"Transfer-Encoding": "chunked", "Lambda-Runtime-Function-Response-Mode": mode,
+                          "Content-Type": "application/vnd.awslambda.http-integration-response"}
+                connection.request("POST", "/2018-06-01/runtime/invocation/" + id + "/response", iter(pieces), encode_chunked=True, headers=fields)
+                answer = connection.getresponse()
+                return answer.status, json.loads(answer.read())
+            prelude = b'{"statusCode":201,"headers":{"x-a":"1"},"cookies":["a=1","b=2"]}'
+            id, headers, event = next()
+            refused = stream(id, [b"{}"], "buffered")
+            print("refused", refused[0], refused[1]["errorType"], flush=True)
+            stream(id, [prelude, bytes(8), b"one ", bytes(9), b" two"])
+            id, headers, event = next()
+            stream(id, [prelude, bytes(7), b"one"])
+            next()
+            """
+        try serve(script, options: ["--shape", "url"]) { function in
+            let answer = try function.get()
+            #expect(answer.status == 201)
+            #expect(answer.body == Array("one ".utf8) + [UInt8](repeating: 0, count: 9) + Array(" two".utf8))
+            #expect(answer["x-a"] == "1")
+            #expect(answer.fields.filter { $0.name == "set-cookie" }.map(\.value) == ["a=1", "b=2"])
+            let broken = try function.get()
+            #expect(broken.status == 502)
+            #expect(function.process.waitForLine(beginning: "refused 400 InvalidFunctionResponseMode", within: 5))
         }
     }
 
