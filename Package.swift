@@ -109,7 +109,8 @@ let package = Package(
         program(
             "cost-benchmark",
             [
-                "Costs", "Tokens", "Storage", "DatabaseDrivers", "SQL", "TestKit", "Curl", "HTTP", "JSON", "Clocks",
+                "Costs", "Tokens", "TokenAPI", "Storage", "DatabaseDrivers", "SQL", "TestKit", "Curl", "HTTP", "JSON",
+                "Clocks",
                 "Locks", "Log", "Crypto", "CMariaDB", "CSystem",
             ]),
 

@@ -13,7 +13,7 @@ extension DatabaseStore: KeyStore {
         guard let row = found.first else { return nil }
         var columns = ColumnReader(row, ["clock"] + GrantColumns.qualifiedNames)
         let now = try columns.instant()
-        return KeyReading(grant: try GrantColumns.read(&columns), now: now)
+        return KeyReading(grant: try GrantColumns.read(&columns, &scopes), now: now)
     }
 
     package func keys(_ page: Page) throws(StoreError) -> Listing<APIKey> {
@@ -24,13 +24,13 @@ extension DatabaseStore: KeyStore {
             ORDER BY api_key.created_at DESC, api_key.id \(page.limit)
             """)
         var keys: [APIKey] = []
-        for row in found { keys.append(try Self.key(row)) }
+        for row in found { keys.append(try self.key(row)) }
         return Listing(elements: keys, total: total)
     }
 
     package func key(_ id: String) throws(StoreError) -> APIKey? {
         let found = try rows("SELECT \(Self.columns) FROM api_key WHERE api_key.id = \(id)")
-        return try found.first.map { row throws(StoreError) in try Self.key(row) }
+        return try found.first.map { row throws(StoreError) in try self.key(row) }
     }
 
     package func create(_ grant: KeyGrant, comment: String, by creator: String) throws(StoreError) -> APIKey? {
@@ -59,9 +59,9 @@ extension DatabaseStore: KeyStore {
             """)
     }
 
-    private static func key(_ row: Row) throws(StoreError) -> APIKey {
-        var columns = ColumnReader(row, names)
-        let grant = try GrantColumns.read(&columns)
+    private func key(_ row: Row) throws(StoreError) -> APIKey {
+        var columns = ColumnReader(row, Self.names)
+        let grant = try GrantColumns.read(&columns, &scopes)
         return APIKey(
             grant: grant, comment: try columns.text(), createdAt: try columns.instant(),
             createdBy: try columns.text())

@@ -36,7 +36,7 @@ extension DatabaseStore: TokenStore {
         guard let row = found.first else { return Reading(.unknownRealm) }
         var columns = ColumnReader(row, isKeyed ? Self.keyedLookupColumns : Self.lookupColumns)
         let now = try columns.instant()
-        let key = isKeyed ? KeyReading(grant: try GrantColumns.read(&columns), now: now) : nil
+        let key = isKeyed ? KeyReading(grant: try GrantColumns.read(&columns, &scopes), now: now) : nil
         let rest = columns
         return Reading(key: key) { () throws(StoreError) in
             var columns = rest

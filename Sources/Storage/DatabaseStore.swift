@@ -10,6 +10,7 @@ package final class DatabaseStore {
     let connection: any SQL.Connection
     let sealer: Sealer
     private var policies = StoredPolicies()
+    var scopes = StoredScopes()
 
     private let clock: (any Clock)?
     var isInTransaction = false

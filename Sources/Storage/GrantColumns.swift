@@ -10,14 +10,14 @@ enum GrantColumns {
     }
     static let list = qualifiedNames.joined(separator: ", ")
 
-    static func read(_ columns: inout ColumnReader) throws(StoreError) -> KeyGrant {
+    static func read(_ columns: inout ColumnReader, _ scopes: inout StoredScopes) throws(StoreError) -> KeyGrant {
         let id = try columns.text()
         let digest = try bytes(ofHex: try columns.text())
         guard let role: Role = try columns.optionalWord() else { throw .broken("api_key.role is not set") }
-        let scope = try columns.optionalText().map { text throws(StoreError) in try ScopeText.decode(text) }
+        let scope = try scopes.scope(try columns.optionalText())
         let addresses = try columns.optionalText().map { text throws(StoreError) in try texts(parsing: text) }
         return KeyGrant(
-            id: id, digest: digest, role: role, scope: scope ?? .everything, addresses: addresses ?? [],
+            id: id, digest: digest, role: role, scope: scope, addresses: addresses ?? [],
             expiresAt: try columns.optionalInstant(), usedAt: try columns.optionalInstant())
     }
 

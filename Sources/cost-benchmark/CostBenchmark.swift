@@ -13,9 +13,10 @@ enum CostBenchmark {
         database-hits  the token server's hits, its token in MariaDB, beside the same statement run by the C client alone
         hung-provider  hits on other keys while 150 callers wait for a provider that hangs
         unsealing      what opening a sealed token adds to a hit, in statements and microseconds
+        authentication what knowing the caller by an API key adds to a hit, the same
 
-        All but the first and the last run the built programs (build/bin, ./bootstrap) as they are deployed. The last four
-        measure pairs in so many rounds (5), for so many seconds each (5; unsealing counts instead). Tables go to FOLDER (build/bench) as Markdown and JSON.
+        All but the first and the last two run the built programs (build/bin, ./bootstrap) as they are deployed. The last five
+        measure pairs in so many rounds (5), for so many seconds each (5; the last two count instead). Tables go to FOLDER (build/bench) as Markdown and JSON.
         """
 
     private enum Measure: String {
@@ -23,7 +24,7 @@ enum CostBenchmark {
         case memoryHits = "memory-hits"
         case databaseHits = "database-hits"
         case hungProvider = "hung-provider"
-        case unsealing
+        case unsealing, authentication
     }
 
     private static let programs = "build/bin"
@@ -69,6 +70,7 @@ enum CostBenchmark {
         case .databaseHits: try DatabaseHits.measure(programs: programs, scratch: scratch, rounds)
         case .hungProvider: try HungProvider.measure(programs: programs, scratch: scratch, rounds)
         case .unsealing: try UnsealingCosts.measure(scratch: scratch, rounds)
+        case .authentication: try AuthenticationCosts.measure(scratch: scratch, rounds)
         }
     }
 
