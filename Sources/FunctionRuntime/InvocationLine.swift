@@ -45,30 +45,34 @@ struct InvocationLine {
     func write(to logger: Logger, took: Duration?, left: Duration?, delivery: Result<Delivery, RuntimeAPIError>) {
         let level = level(delivery)
         guard level >= logger.level else { return }
-        var members: [(String, Logger.Value)] = [("request_id", .string(id))]
-        members.reserveCapacity(12 + notes.count)
-        if let gatewayID { members.append(("gateway_request_id", .string(gatewayID))) }
-        if let method { members.append(("method", .string(method))) }
-        // A route says what a path says without what the caller put in it.
-        if let path, !notes.contains(where: { $0.name == "route" }) {
-            members.append(("path", .string(String(decoding: path.utf8.prefix(Self.pathLimit), as: UTF8.self))))
+        logger.log(level, "invocation") { line in
+            line.member("request_id", .string(id))
+            if let gatewayID { line.member("gateway_request_id", .string(gatewayID)) }
+            if let method { line.member("method", .string(method)) }
+            // A route says what a path says without what the caller put in it.
+            if let path, !notes.contains(where: { $0.name == "route" }) {
+                line.member("path", .string(shown(path)))
+            }
+            if let job { line.member("job", .string(job)) }
+            if let status { line.member("status", .integer(Int64(status))) }
+            for note in notes { line.member(note.name, .string(note.value)) }
+            if let error {
+                line.member("error_type", .string(error.type))
+                line.member("detail", .string(error.message))
+            }
+            switch delivery {
+            case .success(.accepted): break
+            case .success(.refused(let status)): line.member("delivery_status", .integer(Int64(status)))
+            case .failure(let error): line.member("delivery", .string(error.description))
+            }
+            if let took { line.member("ms", .milliseconds(took)) }
+            line.member("cold", .bool(isCold))
+            if let left { line.member("ms_left", .milliseconds(left)) }
         }
-        if let job { members.append(("job", .string(job))) }
-        if let status { members.append(("status", .integer(Int64(status)))) }
-        for note in notes { members.append((note.name, .string(note.value))) }
-        if let error {
-            members.append(("error_type", .string(error.type)))
-            members.append(("detail", .string(error.message)))
-        }
-        switch delivery {
-        case .success(.accepted): break
-        case .success(.refused(let status)): members.append(("delivery_status", .integer(Int64(status))))
-        case .failure(let error): members.append(("delivery", .string(error.description)))
-        }
-        if let took { members.append(("ms", .milliseconds(took))) }
-        members.append(("cold", .bool(isCold)))
-        if let left { members.append(("ms_left", .milliseconds(left))) }
-        logger.log(level, "invocation", members)
+    }
+
+    private func shown(_ path: String) -> String {
+        path.utf8.count <= Self.pathLimit ? path : String(decoding: path.utf8.prefix(Self.pathLimit), as: UTF8.self)
     }
 
     private func level(_ delivery: Result<Delivery, RuntimeAPIError>) -> Logger.Level {

@@ -82,7 +82,13 @@ package struct QueryString: Sendable, Equatable {
     /// Reads `a=1&b=2`; nil where an escape is broken or not UTF-8.
     package init?(parsing text: String) {
         parameters = []
-        for pair in text.utf8.split(separator: UInt8(ascii: "&")) {
+        parameters.reserveCapacity(4)
+        var rest = text.utf8[...]
+        while !rest.isEmpty {
+            let end = rest.firstIndex(of: UInt8(ascii: "&")) ?? rest.endIndex
+            let pair = rest[..<end]
+            rest = end == rest.endIndex ? rest[end...] : rest[rest.index(after: end)...]
+            if pair.isEmpty { continue }
             let equals = pair.firstIndex(of: UInt8(ascii: "=")) ?? pair.endIndex
             let value = equals == pair.endIndex ? pair[equals...] : pair[pair.index(after: equals)...]
             guard let name = PercentEncoding.decode(Substring(pair[..<equals]), plusIsSpace: true),

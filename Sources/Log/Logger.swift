@@ -43,11 +43,18 @@ package struct Logger: Sendable {
     }
 
     package func log(_ level: Level, _ event: String, _ members: [(String, Value)]) {
+        log(level, event) { line in
+            for (name, value) in members { line.member(name, value) }
+        }
+    }
+
+    /// The same for a line that is written for every request: no list of its members is made.
+    package func log(_ level: Level, _ event: String, _ members: (inout Line) -> Void) {
         guard level >= self.level else { return }
         var line = Line()
         line.member("level", .string(level.rawValue))
         line.member("event", .string(event))
-        for (name, value) in members { line.member(name, value) }
+        members(&line)
         write(line.finished())
     }
 
@@ -65,76 +72,78 @@ package struct Logger: Sendable {
     }
 }
 
-/// One JSON object on one line.
-///
-/// `Log` imports nothing, so it writes its own few rules.
-private struct Line {
-    private static let hex = Array("0123456789abcdef".utf8)
+extension Logger {
+    /// One JSON object on one line.
+    ///
+    /// `Log` imports nothing, so it writes its own few rules.
+    package struct Line {
+        private static let hex = Array("0123456789abcdef".utf8)
 
-    private var bytes: [UInt8] = []
+        private var bytes: [UInt8] = []
 
-    init() {
-        // The usual line grows into it without being moved.
-        bytes.reserveCapacity(384)
-        bytes.append(UInt8(ascii: "{"))
-    }
-
-    mutating func member(_ name: String, _ value: Logger.Value) {
-        if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
-        // A name of ours has nothing to escape.
-        bytes.append(UInt8(ascii: "\""))
-        bytes.append(contentsOf: name.utf8)
-        bytes.append(UInt8(ascii: "\""))
-        bytes.append(UInt8(ascii: ":"))
-        switch value {
-        case .string(let text): string(text)
-        case .integer(let number): bytes.append(contentsOf: String(number).utf8)
-        case .bool(let flag): bytes.append(contentsOf: (flag ? "true" : "false").utf8)
-        case .milliseconds(let duration): milliseconds(duration)
+        fileprivate init() {
+            // The usual line grows into it without being moved.
+            bytes.reserveCapacity(384)
+            bytes.append(UInt8(ascii: "{"))
         }
-    }
 
-    private mutating func milliseconds(_ duration: Duration) {
-        let (seconds, attoseconds) = duration.components
-        let (scaled, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000)
-        let (sum, overflowsToo) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000_000)
-        let microseconds = overflows || overflowsToo ? (seconds < 0 ? Int64.min : .max) : sum
-        if microseconds < 0 { bytes.append(UInt8(ascii: "-")) }
-        let magnitude = microseconds.magnitude
-        let fraction = magnitude % 1_000
-        bytes.append(contentsOf: String(magnitude / 1_000).utf8)
-        bytes.append(UInt8(ascii: "."))
-        for unit: UInt64 in [100, 10, 1] { bytes.append(UInt8(ascii: "0") + UInt8(fraction / unit % 10)) }
-    }
-
-    private mutating func string(_ text: String) {
-        bytes.append(UInt8(ascii: "\""))
-        var text = text
-        text.withUTF8 { utf8 in
-            // Almost no text has anything to escape.
-            if unsafe utf8.allSatisfy({
-                $0 > 0x1F && $0 != 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
-            }) {
-                unsafe bytes.append(contentsOf: utf8)
-            } else {
-                unsafe utf8.forEach { escaped($0) }
+        package mutating func member(_ name: String, _ value: Logger.Value) {
+            if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
+            // A name of ours has nothing to escape.
+            bytes.append(UInt8(ascii: "\""))
+            bytes.append(contentsOf: name.utf8)
+            bytes.append(UInt8(ascii: "\""))
+            bytes.append(UInt8(ascii: ":"))
+            switch value {
+            case .string(let text): string(text)
+            case .integer(let number): bytes.append(contentsOf: String(number).utf8)
+            case .bool(let flag): bytes.append(contentsOf: (flag ? "true" : "false").utf8)
+            case .milliseconds(let duration): milliseconds(duration)
             }
         }
-        bytes.append(UInt8(ascii: "\""))
-    }
 
-    private mutating func escaped(_ byte: UInt8) {
-        switch byte {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
-        case 0x00...0x1F, 0x7F:
-            bytes.append(contentsOf: "\\u00".utf8)
-            bytes.append(contentsOf: [Self.hex[Int(byte >> 4)], Self.hex[Int(byte & 15)]])
-        default: bytes.append(byte)
+        private mutating func milliseconds(_ duration: Duration) {
+            let (seconds, attoseconds) = duration.components
+            let (scaled, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000)
+            let (sum, overflowsToo) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000_000)
+            let microseconds = overflows || overflowsToo ? (seconds < 0 ? Int64.min : .max) : sum
+            if microseconds < 0 { bytes.append(UInt8(ascii: "-")) }
+            let magnitude = microseconds.magnitude
+            let fraction = magnitude % 1_000
+            bytes.append(contentsOf: String(magnitude / 1_000).utf8)
+            bytes.append(UInt8(ascii: "."))
+            for unit: UInt64 in [100, 10, 1] { bytes.append(UInt8(ascii: "0") + UInt8(fraction / unit % 10)) }
         }
-    }
 
-    consuming func finished() -> [UInt8] {
-        bytes.append(contentsOf: "}\n".utf8)
-        return bytes
+        private mutating func string(_ text: String) {
+            bytes.append(UInt8(ascii: "\""))
+            var text = text
+            text.withUTF8 { utf8 in
+                // Almost no text has anything to escape.
+                if unsafe utf8.allSatisfy({
+                    $0 > 0x1F && $0 != 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
+                }) {
+                    unsafe bytes.append(contentsOf: utf8)
+                } else {
+                    unsafe utf8.forEach { escaped($0) }
+                }
+            }
+            bytes.append(UInt8(ascii: "\""))
+        }
+
+        private mutating func escaped(_ byte: UInt8) {
+            switch byte {
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
+            case 0x00...0x1F, 0x7F:
+                bytes.append(contentsOf: "\\u00".utf8)
+                bytes.append(contentsOf: [Self.hex[Int(byte >> 4)], Self.hex[Int(byte & 15)]])
+            default: bytes.append(byte)
+            }
+        }
+
+        fileprivate consuming func finished() -> [UInt8] {
+            bytes.append(contentsOf: "}\n".utf8)
+            return bytes
+        }
     }
 }
