@@ -100,13 +100,13 @@ final class ServeLoop: Sendable {
         let job = Job(exchange, request, control, start: start, limit: limit, isCold: coldStart.isFirst())
         switch control {
         case .request:
-            if let response = immediate?.respondAtOnce(to: request) { return answer(job, response) }
+            if let response = immediate?.respondAtOnce(to: job.request) { return answer(job, response) }
             enqueue(job)
         case .event: enqueue(job)
         case .initialize: answer(job, Response(.ok, json: ["status": "ok"]))
         case .preStop: finish(job)
-        case .outside, .unknown: answer(job, Problem.unknownRoute.response(requestID: request.id))
-        case .ambiguous: answer(job, Problem.ambiguousControl.response(requestID: request.id))
+        case .outside, .unknown: answer(job, Problem.unknownRoute.response(requestID: job.request.id))
+        case .ambiguous: answer(job, Problem.ambiguousControl.response(requestID: job.request.id))
         }
     }
 

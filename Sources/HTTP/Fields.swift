@@ -17,7 +17,26 @@ package struct Field: Hashable, Sendable {
                 )
             }
             guard isToken else { return nil }
-            lowercased = isLowercased ? text : text.lowercased()
+            lowercased = isLowercased ? text : Name.lowercased(&text)
+        }
+
+        /// Of a token, which is ASCII.
+        private static func lowercased(_ text: inout String) -> String {
+            text.withUTF8 { utf8 in
+                unsafe String(unsafeUninitializedCapacity: utf8.count) { bytes in
+                    for index in utf8.indices {
+                        let byte = unsafe utf8[index]
+                        let isUpper = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+                        unsafe bytes[index] = isUpper ? byte | 0x20 : byte
+                    }
+                    return utf8.count
+                }
+            }
+        }
+
+        /// By length first: most names that are compared differ in it.
+        package static func == (left: Name, right: Name) -> Bool {
+            left.lowercased.utf8.count == right.lowercased.utf8.count && left.lowercased == right.lowercased
         }
 
         package init?(_ text: Substring) {
