@@ -2,7 +2,7 @@ internal import HTTP
 
 /// What Function Compute takes and gives (limits and fields of custom runtimes).
 enum ComputeLimits {
-    static let statusField = known("x-fc-status")
+    private static let statusField = known("x-fc-status")
     static let requestIDField = known("x-fc-request-id")
     static let errorTypeField = known("x-fc-error-type")
     private static let dispositionField = known("content-disposition")
@@ -26,6 +26,9 @@ enum ComputeLimits {
         return nil
     }
 
+    /// The function counts its own answer as a failure.
+    static func saysFailed(_ answer: ClientResponse) -> Bool { answer.fields[statusField] == "404" }
+
     static func refusal(of answer: ClientResponse) -> Response? {
         size(answer.fields) > largestFields
             ? ComputeOutcome.badResponse("the header fields of the response have more than 8 KB") : nil
@@ -36,7 +39,7 @@ enum ComputeLimits {
         // Who invokes a function with an event gets what it wrote and nothing else.
         if request.isEvent {
             var response = Response(.ok, body: answer.body)
-            if answer.fields[statusField] == "404" { response.fields[errorTypeField] = "HandledInvocationError" }
+            if saysFailed(answer) { response.fields[errorTypeField] = "HandledInvocationError" }
             return response
         }
         var response = Response(answer.status, body: answer.body)

@@ -23,16 +23,18 @@ struct ComputeRelay: Sendable {
         let begun = clock.now()
         // What is larger than this is no answer of a function.
         var limits = ClientLimits(total: settings.timeout, responseBytes: 32 << 20)
-        limits.connect = .seconds(2)
+        // An instance with a full backlog is slow, not gone.
+        limits.connect = settings.timeout
         do throws(ClientError) {
             let answer = try client.send(
                 request.outgoing(to: instance.port), limits: limits, willSend: { true }, didSend: {})
             if let refusal = ComputeLimits.refusal(of: answer) { return .answered(refusal, status: "error") }
-            let isError = answer.fields[ComputeLimits.statusField] == "404"
+            let isError = ComputeLimits.saysFailed(answer)
             return .answered(
                 ComputeLimits.passed(answer, of: request, settings), status: isError ? "error" : "ok")
         } catch {
             switch error {
+            case .notSent(.connectTimeout): return broken(.timeout, request, on: instance, after: settings.timeout)
             case .notSent:
                 // Whether its process has ended is known a moment later: the connection tells it first.
                 instance.leave()

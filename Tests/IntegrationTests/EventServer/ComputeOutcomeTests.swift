@@ -106,13 +106,47 @@ import Testing
         let script = """
             def handle(request, control, body):
                 event = json.loads(body)
-                request.answer(control + " " + event["payload"] + " " + request.headers["Content-Type"], 500, x_mine="1")
+                status = "404" if "fail" in event["payload"] else "200"
+                request.answer(control + " " + event["payload"] + " " + request.headers["Content-Type"], 500,
+                               x_mine="1", x_fc_status=status)
             """
         try serve(script) { function in
             let fired = try OneShotHTTP.send("POST", function.url + "/_event-server/fire", json: "{}")
             #expect(fired.status == 200)
             #expect(fired.text == "/invoke {} application/octet-stream")
             #expect(fired["x-mine"] == nil)
+            #expect(fired["x-fc-error-type"] == nil)
+            let failed = try OneShotHTTP.send("POST", function.url + "/_event-server/fire", json: #"{"job":"fail"}"#)
+            #expect(failed.status == 200)
+            #expect(failed["x-fc-error-type"] == "HandledInvocationError")
+        }
+    }
+
+    @Test func `of three hundred connections to one instance a hundred are refused, and the others answered`() throws {
+        let script = """
+            Server.request_queue_size = 1024
+            go = __file__ + ".go"
+            def handle(request, control, body):
+                while request.path == "/waits" and not os.path.exists(go): time.sleep(0.05)
+                request.answer()
+            """
+        let options = ["--concurrency", "1", "--instance-concurrency", "200", "--timeout-ms", "60000"]
+        try serve(script, options: options) { function in
+            let first = try function.get()
+            #expect(first.status == 200)
+            let answers = Answers()
+            concurrently(301) { index in
+                if index < 300 {
+                    if let answer = try? function.get("/waits") { return answers.append(answer) }
+                } else {
+                    // All who are answered before anybody may go on are those who found no place.
+                    for _ in 0..<2_000 where answers.all.count < 100 { usleep(10_000) }
+                    try? Program.write("", to: function.bootstrap + ".go")
+                }
+            }
+            #expect(answers.all.prefix(100).allSatisfy { $0.status == 429 && $0["x-fc-request-id"] != nil })
+            #expect(answers.all.count { $0.status == 200 } == 200)
+            #expect(try function.account()["instances_started"] == 1)
         }
     }
 

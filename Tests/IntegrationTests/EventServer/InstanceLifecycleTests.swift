@@ -55,6 +55,17 @@ import Testing
         }
     }
 
+    @Test(arguments: ScriptedFunction.Cloud.allCases)
+    func `a platform that is killed outright leaves no stopped process behind`(cloud: ScriptedFunction.Cloud) throws {
+        let end = try ScriptedFunction.run(Self.script(cloud, 1), on: cloud, options: ["--freeze"]) { function in
+            let first = try function.get()
+            #expect(FrozenProcess.waits(for: try process(first)))
+            kill(function.process.pid, SIGKILL)
+        }
+        #expect(end.status == 128 + SIGKILL)
+        #expect(end.survivors.isEmpty)
+    }
+
     @Test func `a stopped instance is ended well`() throws {
         let hook = ["--freeze", "--pre-stop-ms", "20000", "--idle-seconds", "1"]
         try serve(.fc, hook) { function in
