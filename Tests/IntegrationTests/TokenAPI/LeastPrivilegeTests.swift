@@ -58,6 +58,7 @@ import Tokens
         Step(.get, "/api/token?realm=hand&key=app"),
         Step(.post, "/api/key", #"{"role":"reader","realms":["wx"]}"#), Step(.get, "/api/key"),
         Step(.get, "/api/key/ID"), Step(.delete, "/api/key/ID", "", 204), Step(.get, "/pong"), Step(.get, "/healthz"),
+        Step(.get, "/api/audit"),
         Step(.delete, "/api/realm/wx", "", 409),
         Step(.delete, "/api/secret/wx/app", "", 204), Step(.delete, "/api/realm/wx", "", 204),
     ]
