@@ -5,20 +5,24 @@ package import Tokens
 
 extension DatabaseStore: AuditStore {
     package func recording<Result>(
-        _ entry: (Result) -> AuditEntry?, of body: () throws(StoreError) -> Result
+        _ entry: AuditEntry, where isDone: (Result) -> Bool, of body: () throws(StoreError) -> Result
     ) throws(StoreError) -> Result {
+        let entry = AuditLink.fitted(entry)
         for _ in 0..<32 {
             wasOvertaken = false
+            var result: Result?
             do {
-                var receipt: AuditReceipt?
-                let result = try rawTransaction {
-                    receipt = nil
-                    let result = try body()
-                    if let entry = entry(result) { receipt = try append(entry) }
-                    return result
+                let receipt = try rawTransaction {
+                    let link = try reserve(entry)
+                    let value = try body()
+                    result = value
+                    if !isDone(value) { throw NothingDone() }
+                    return try append(link)
                 }
-                if let receipt { receipts.append(receipt) }
-                return result
+                receipts.append(receipt)
+                if let result { return result }
+            } catch is NothingDone {
+                if let result { return result }
             } catch let error as DatabaseError {
                 // Undone because two met on locks: one goes first, and this one begins again.
                 if error.code != .deadlock { throw StoreError(error) }
@@ -31,16 +35,19 @@ extension DatabaseStore: AuditStore {
         throw .unavailable
     }
 
+    /// Gives back the place in the chain.
+    private struct NothingDone: Error {}
+
     package func takeReceipts() -> [AuditReceipt] {
         defer { receipts.removeAll(keepingCapacity: true) }
         return receipts
     }
 
-    /// Adds an entry to its chain, in the transaction of what it tells of.
+    /// Takes the next place of the entry's chain, in the transaction of what it tells of.
     ///
-    /// The chain's row is locked from here to the commit: entries of one chain wait for one another, those of others do not.
-    private func append(_ entry: AuditEntry) throws -> AuditReceipt {
-        let entry = AuditLink.fitted(entry)
+    /// The chain's row is locked from here to the commit: those who write to one chain wait for one another, from before
+    /// they read what they change. Others wait for nobody.
+    private func reserve(_ entry: AuditEntry) throws -> AuditLink {
         let chain = try AuditLink.name(entry.chain)
         try connection.execute(
             """
@@ -51,8 +58,13 @@ extension DatabaseStore: AuditStore {
         guard let row = found.first else { throw StoreError.broken("audit_chain has lost a row") }
         var columns = ColumnReader(row, ["clock", "audit_chain.place", "audit_chain.hash"])
         let at = try columns.instant()
-        let link = AuditLink(
+        return AuditLink(
             chain: chain, place: try columns.integer(), at: at, entry: entry, previous: try columns.text())
+    }
+
+    private func append(_ link: AuditLink) throws -> AuditReceipt {
+        let entry = link.entry
+        let chain = link.chain
         let hash = try link.hash()
         let signature = try sealer.signer.sign(Array(hash.utf8))
         try connection.execute(
@@ -60,7 +72,7 @@ extension DatabaseStore: AuditStore {
             INSERT INTO audit
                 (chain, place, at, actor, request_id, action, realm, `key`, outcome, detail, generation, hash,
                  signed_with, signature)
-            VALUES (\(chain), \(link.place), \(at.milliseconds), \(entry.author.caller), \(entry.author.requestID),
+            VALUES (\(chain), \(link.place), \(link.at.milliseconds), \(entry.author.caller), \(entry.author.requestID),
                 \(entry.action.rawValue), \(entry.realm), \(entry.key), \(entry.outcome), \(entry.detail),
                 \(entry.generation), \(hash), \(signature.keyID), \(signature.code))
             """)

@@ -3,10 +3,10 @@ package import Tokens
 
 extension InMemoryStore: AuditStore {
     package func recording<Result>(
-        _ entry: (Result) -> AuditEntry?, of body: () throws(StoreError) -> Result
+        _ entry: AuditEntry, where isDone: (Result) -> Bool, of body: () throws(StoreError) -> Result
     ) throws(StoreError) -> Result {
         let result = try body()
-        if let entry = entry(result) {
+        if isDone(result) {
             statement { state, now in
                 state.audit.append(AuditRecord(number: Int64(state.audit.count + 1), at: now, entry: entry))
             }

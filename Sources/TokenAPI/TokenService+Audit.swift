@@ -19,9 +19,9 @@ extension TokenService {
 
     /// Runs a write, and stores with it the entry of what it did: a write that cannot be written down is not done.
     func recorded<Result>(
-        _ entry: (Result) -> AuditEntry?, _ body: () throws(StoreError) -> Result
+        _ entry: AuditEntry, where isDone: (Result) -> Bool = { _ in true }, _ body: () throws(StoreError) -> Result
     ) throws(Problem) -> Result {
-        try stored { () throws(StoreError) in try audit.recording(entry, of: body) }
+        try stored { () throws(StoreError) in try audit.recording(entry, where: isDone, of: body) }
     }
 
     /// Stores who asked for a refresh, and what became of it.

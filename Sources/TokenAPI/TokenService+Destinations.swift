@@ -15,7 +15,7 @@ extension TokenService {
         else { throw .destinationChanged }
         let entry = AuditEntry(
             author, .confirmRealm, realm: id, outcome: "confirmed", detail: destination.text)
-        let confirmed = try recorded({ _ in entry }) { () throws(StoreError) in
+        let confirmed = try recorded(entry) { () throws(StoreError) in
             try realms.confirmSecrets(of: id, destination)
         }
         return Response(

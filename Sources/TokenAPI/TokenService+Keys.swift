@@ -44,7 +44,7 @@ extension TokenService {
             id: key.id, digest: digest, role: role, scope: scope, addresses: addresses,
             expiresAt: expiresAt.map { Timestamp(milliseconds: $0) })
         let entry = AuditEntry(author, .createKey, outcome: "stored", detail: "\(key.id) \(role.rawValue)")
-        let made = try recorded({ $0 == nil ? nil : entry }) { () throws(StoreError) in
+        let made = try recorded(entry, where: { $0 != nil }) { () throws(StoreError) in
             try keys.create(grant, comment: comment, by: author.caller)
         }
         guard let made else { throw .badInput("expires_at", "must lie in the future, in epoch milliseconds") }
@@ -58,7 +58,7 @@ extension TokenService {
     func deleteKey(_ id: String, by author: Author) throws(Problem) -> Response {
         guard KeyText.isID(id) else { throw .unknownKeyID }
         let entry = AuditEntry(author, .deleteKey, outcome: "deleted", detail: id)
-        let isDeleted = try recorded({ $0 ? entry : nil }) { () throws(StoreError) in try keys.deleteKey(id) }
+        let isDeleted = try recorded(entry, where: { $0 }) { () throws(StoreError) in try keys.deleteKey(id) }
         guard isDeleted else { throw .unknownKeyID }
         return Response(.noContent, notes: [(name: "outcome", value: "deleted")])
     }

@@ -26,7 +26,7 @@ extension TokenService {
 
     func deleteRealm(_ id: String, by author: Author) throws(Problem) -> Response {
         let entry = AuditEntry(author, .deleteRealm, realm: id, outcome: "deleted")
-        let deletion = try recorded({ $0 == .deleted ? entry : nil }) { () throws(StoreError) in
+        let deletion = try recorded(entry, where: { $0 == .deleted }) { () throws(StoreError) in
             try realms.deleteRealm(id)
         }
         switch deletion {
@@ -51,7 +51,7 @@ extension TokenService {
         if change.changesRecipe { change.formerDestination = try destination(of: id) }
         let entry = AuditEntry(
             author, .writeRealm, realm: id, outcome: "stored", detail: arguments.namesOfMembers(besides: ["id"]))
-        let realm = try recorded({ _ in entry }) { () throws(StoreError) in try realms.write(id, change) }
+        let realm = try recorded(entry) { () throws(StoreError) in try realms.write(id, change) }
         return Response(
             .ok, json: .object(Object(realm)),
             notes: [(name: "realm", value: id), (name: "outcome", value: "stored")])

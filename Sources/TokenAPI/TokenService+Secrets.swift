@@ -47,7 +47,7 @@ extension TokenService {
         }
         let token = PlacedToken(token: Redacted(text), expiry: try expiry(arguments))
         let entry = AuditEntry(author, .placeToken, realm: id.realm, key: id.key, outcome: "stored")
-        let placement = try recorded({ $0 == .placed ? entry : nil }) { () throws(StoreError) in
+        let placement = try recorded(entry, where: { $0 == .placed }) { () throws(StoreError) in
             try secrets.placeToken(id, token)
         }
         switch placement {
@@ -109,7 +109,7 @@ extension TokenService {
 
     func deleteSecret(_ id: SecretID, by author: Author) throws(Problem) -> Response {
         let entry = AuditEntry(author, .deleteSecret, realm: id.realm, key: id.key, outcome: "deleted")
-        let isDeleted = try recorded({ $0 ? entry : nil }) { () throws(StoreError) in try secrets.deleteSecret(id) }
+        let isDeleted = try recorded(entry, where: { $0 }) { () throws(StoreError) in try secrets.deleteSecret(id) }
         guard isDeleted else { throw unknownSecret(id) }
         return Response(.noContent, notes: [(name: "realm", value: id.realm), (name: "outcome", value: "deleted")])
     }
@@ -125,7 +125,7 @@ extension TokenService {
         let entry = AuditEntry(
             author, .writeSecret, realm: id.realm, key: id.key, outcome: "stored",
             detail: arguments.namesOfMembers(besides: ["realm", "key"]))
-        let written = try recorded({ $0 == nil ? nil : entry }) { () throws(StoreError) in
+        let written = try recorded(entry, where: { $0 != nil }) { () throws(StoreError) in
             try secrets.write(id, changes, discardsToken: discardsToken, destination: destination)
         }
         guard let secret = written else { throw .unknownRealm }

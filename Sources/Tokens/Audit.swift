@@ -108,9 +108,9 @@ package struct AuditReceipt: Sendable, Equatable, CustomStringConvertible {
 package protocol AuditStore: AnyObject {
     /// Runs `body`, which writes to the same store, and stores the entry of what it did in the same transaction: both or neither.
     ///
-    /// `body` may be run several times. No entry, and no effect on what `body` did, where `entry` answers nil.
+    /// `body` may be run several times. It writes nothing where it answers what is not `isDone`, and then there is no entry.
     func recording<Result>(
-        _ entry: (Result) -> AuditEntry?, of body: () throws(StoreError) -> Result
+        _ entry: AuditEntry, where isDone: (Result) -> Bool, of body: () throws(StoreError) -> Result
     ) throws(StoreError) -> Result
     /// What was stored since the last time.
     func takeReceipts() -> [AuditReceipt]
@@ -124,6 +124,6 @@ package protocol AuditStore: AnyObject {
 extension AuditStore {
     /// Stores the entry of an act that is stored nowhere else.
     package func record(_ entry: AuditEntry) throws(StoreError) {
-        try recording({ _ in entry }, of: {})
+        try recording(entry, where: { true }, of: {})
     }
 }

@@ -103,7 +103,7 @@ final class Refresher {
         let entry = AuditEntry(
             author, .mint, realm: call.id.realm, key: call.id.key, outcome: outcome, detail: call.reason.rawValue,
             generation: generation)
-        return try audit.recording({ $0 ? entry : nil }, of: body)
+        return try audit.recording(entry, where: { $0 }, of: body)
     }
 
     /// What the look saw, right before the request was sent.

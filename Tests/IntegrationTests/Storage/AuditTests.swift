@@ -25,7 +25,7 @@ import Tokens
             store = DatabaseStore(connection)
             try write("wx", "first")
             let secret = AuditEntry(author, .writeSecret, realm: "wx", key: "app", outcome: "stored")
-            _ = try store.recording({ _ in secret }) { () throws(StoreError) in
+            _ = try store.recording(secret, where: { _ in true }) { () throws(StoreError) in
                 try store.write(id, ["key_1": .set(Redacted("canary"))])
             }
             for number in 1...2 { try mint("token \(number)") }
@@ -35,7 +35,7 @@ import Tokens
 
         func write(_ realm: String, _ comment: String) throws {
             let entry = AuditEntry(author, .writeRealm, realm: realm, outcome: "stored", detail: "comment")
-            _ = try store.recording({ _ in entry }) { () throws(StoreError) in
+            _ = try store.recording(entry, where: { _ in true }) { () throws(StoreError) in
                 // Nothing kills here: a flush is never held back.
                 let policy = #"{"class":"E"}"#
                 return try store.write(
@@ -120,7 +120,7 @@ import Tokens
     func `a write that is not done leaves no entry`(_ driver: Driver) throws {
         let world = try World(driver)
         let entry = AuditEntry(AuditTests.author, .deleteRealm, realm: "wx", outcome: "deleted")
-        let deletion = try world.store.recording({ $0 == .deleted ? entry : nil }) { () throws(StoreError) in
+        let deletion = try world.store.recording(entry, where: { $0 == .deleted }) { () throws(StoreError) in
             try world.store.deleteRealm("wx")
         }
         #expect(deletion == .hasSecrets)
@@ -161,7 +161,7 @@ import Tokens
                 let entry = AuditEntry(AuditTests.author, .writeRealm, realm: "wx", outcome: "stored")
                 // All write the same row: whoever is overtaken begins again.
                 #expect(throws: Never.self) {
-                    try store.recording({ _ in entry }) { () throws(StoreError) in
+                    try store.recording(entry, where: { _ in true }) { () throws(StoreError) in
                         try store.write("wx", RealmChange(comment: .set("\(thread) \(number)")))
                     }
                 }
