@@ -6,7 +6,9 @@ enum Life {
     /// Ten years, in seconds: what lives longer is as good as endless, and must not overflow an instant.
     static let longest: Int64 = 10 * 365 * 86_400
 
-    /// Nil for what is no positive number of that unit.
+    /// Nil for what is no number of that unit, or below 0; an instant that has gone by is 0.
+    ///
+    /// A provider that counts in whole seconds says 0 of a token that lives for a part of one more.
     static func read(_ value: JSON.Value, _ unit: Recipe.LifeUnit, now: Timestamp) -> Duration? {
         let number: Double? =
             switch value {
@@ -22,7 +24,7 @@ enum Life {
             case .epochSeconds: number * 1_000 - Double(now.milliseconds)
             case .epochMilliseconds: number - Double(now.milliseconds)
             }
-        guard milliseconds >= 1 else { return nil }
-        return .milliseconds(Int64(min(milliseconds, Double(longest) * 1_000)))
+        guard number >= 0 else { return nil }
+        return .milliseconds(Int64(min(max(milliseconds, 0), Double(longest) * 1_000)))
     }
 }

@@ -123,7 +123,7 @@ struct RecipeAnswer {
             return .minted(Redacted(token), life: recipe.life.map { .seconds($0) }, refreshToken: refreshToken)
         }
         guard let life = Life.read(value, recipe.lifeUnit, now: now) else {
-            return unusable("The life of the provider's token, at \(path.text), is not a positive number.")
+            return unusable("The life of the provider's token, at \(path.text), is not a number, or below 0.")
         }
         return .minted(Redacted(token), life: life, refreshToken: refreshToken)
     }

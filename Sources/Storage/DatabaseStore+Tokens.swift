@@ -203,7 +203,7 @@ extension DatabaseStore: TokenStore {
                 , retry_at = \(now) + \(pause.length.wholeMilliseconds),
                 retry_class = \(pause.failure.failureClass.rawValue),
                 retry_for_realm = \(pause.version.realm), retry_for_secret = \(pause.version.secret),
-                failure = \(FailureText.encode(pause.failure)), fails = fails + 1,
+                failure = \(FailureText.encode(pause.failure)),
                 due_at = CASE WHEN due_at IS NULL THEN NULL ELSE \(now) + \(pause.length.wholeMilliseconds) END
                 """
             } else {
@@ -213,7 +213,7 @@ extension DatabaseStore: TokenStore {
         return try execute(
             with: release.notice, of: id,
             """
-            UPDATE token SET calls = calls + \(release.extraCalls),
+            UPDATE token SET calls = calls + \(release.extraCalls), fails = \(release.fails),
                 forced = CASE WHEN reason IN ('flush', 'report') THEN forced - \(unforced) ELSE forced END,
                 holder = NULL, reason = NULL, taken_at = NULL, lease_until = NULL\(pause)
             WHERE realm = \(id.realm) AND `key` = \(id.key)

@@ -9,9 +9,10 @@ extension DatabaseStore: UpkeepStore {
         // The index first, the realms after it: an optimiser that begins with a few realms reads all their tokens.
         let found = try rows(
             """
-            SELECT due.realm, due.`key`, due.due_at, due.used_at, realm.policy
+            SELECT due.realm, due.`key`, due.due_at, due.used_at, due.has_failed, realm.policy
             FROM (
-                SELECT realm, `key`, due_at, used_at FROM token
+                SELECT realm, `key`, due_at, used_at,
+                    CASE WHEN fails > 0 OR lease_until IS NOT NULL THEN 1 ELSE 0 END AS has_failed FROM token
                 WHERE due_at <= \(now.milliseconds) ORDER BY due_at LIMIT \(Int64(limit))
             ) AS due INNER JOIN realm ON realm.id = due.realm
             ORDER BY due.due_at
@@ -19,12 +20,14 @@ extension DatabaseStore: UpkeepStore {
         var tokens: [DueToken] = []
         for row in found {
             var columns = ColumnReader(
-                row, ["token.realm", "token.key", "token.due_at", "token.used_at", "realm.policy"])
+                row, ["token.realm", "token.key", "token.due_at", "token.used_at", "token.fails", "realm.policy"])
             let id = SecretID(realm: try columns.text(), key: try columns.text())
             let dueAt = try columns.instant()
             let usedAt = try columns.optionalInstant()
+            let hasFailed = try columns.integer() != 0
             let text = try columns.optionalText()
-            tokens.append(DueToken(id: id, dueAt: dueAt, usedAt: usedAt, policy: try? policy(text)))
+            tokens.append(
+                DueToken(id: id, dueAt: dueAt, usedAt: usedAt, policy: try? policy(text), hasFailed: hasFailed))
         }
         return (now: now, tokens: tokens)
     }
@@ -98,6 +101,22 @@ extension DatabaseStore: NoticeStore {
             UPDATE notice SET attempts = attempts + 1, next_at = \(next.milliseconds)
             WHERE id = \(notice.number) AND next_at = \(notice.nextAt.milliseconds)
             """) == 1
+    }
+
+    package func postponeNotices(
+        of realm: String, due now: Timestamp, to next: Timestamp, oldest: Timestamp
+    ) throws(StoreError) -> Int {
+        let lost = try execute(
+            """
+            DELETE FROM notice
+            WHERE realm = \(realm) AND next_at <= \(now.milliseconds) AND created_at < \(oldest.milliseconds)
+            """)
+        try execute(
+            """
+            UPDATE notice SET next_at = \(next.milliseconds)
+            WHERE realm = \(realm) AND next_at <= \(now.milliseconds)
+            """)
+        return lost
     }
 
     package func remove(_ notice: PendingNotice) throws(StoreError) {

@@ -81,13 +81,13 @@ extension InMemoryStore: TokenStore {
             var row = secret.row
             guard row.fence == release.fence, row.leaseUntil != nil else { return false }
             row.ledger?.calls += release.extraCalls
+            row.fails = release.fails
             if release.extraCalls < 0, row.reason?.isForced == true { row.ledger?.forced -= 1 }
             if let pause = release.pause {
                 row.retryAt = now + pause.length
                 row.retryClass = pause.failure.failureClass
                 row.retryFor = pause.version
                 row.failure = pause.failure
-                row.fails += 1
                 if row.dueAt != nil { row.dueAt = now + pause.length }
             }
             row.endLease()

@@ -7,7 +7,9 @@ extension InMemoryStore: UpkeepStore {
         statement { state, now in
             let due = state.secrets.compactMap { id, secret -> DueToken? in
                 guard let dueAt = secret.row.dueAt, dueAt <= now, let realm = state.realms[id.realm] else { return nil }
-                return DueToken(id: id, dueAt: dueAt, usedAt: secret.row.usedAt, policy: realm.policy)
+                return DueToken(
+                    id: id, dueAt: dueAt, usedAt: secret.row.usedAt, policy: realm.policy,
+                    hasFailed: secret.row.fails > 0 || secret.row.leaseUntil != nil)
             }
             return (now: now, tokens: Array(due.sorted { $0.dueAt < $1.dueAt }.prefix(limit)))
         }
@@ -46,6 +48,21 @@ extension InMemoryStore: NoticeStore {
             state.notices[index].attempts += 1
             state.notices[index].nextAt = next
             return true
+        }
+    }
+
+    package func postponeNotices(
+        of realm: String, due now: Timestamp, to next: Timestamp, oldest: Timestamp
+    ) throws(StoreError) -> Int {
+        statement { state, _ in
+            let count = state.notices.count
+            state.notices.removeAll { $0.id.realm == realm && $0.nextAt <= now && $0.createdAt < oldest }
+            let lost = count - state.notices.count
+            for index in state.notices.indices
+            where state.notices[index].id.realm == realm && state.notices[index].nextAt <= now {
+                state.notices[index].nextAt = next
+            }
+            return lost
         }
     }
 

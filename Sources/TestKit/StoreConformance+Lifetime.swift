@@ -13,7 +13,7 @@ extension StoreConformance {
                 request.day = day
                 request.reason = reason
                 try expect(try store.take(fixture.id, request), "not given")
-                let release = LeaseRelease(fence: request.fence + 1, pause: nil, extraCalls: extra)
+                let release = LeaseRelease(fence: request.fence + 1, fails: 0, pause: nil, extraCalls: extra)
                 try expect(try store.release(fixture.id, release), "not released")
             }
             try call(day: 5, .dead, extra: 0)
@@ -170,7 +170,8 @@ extension StoreConformance {
             let failure = UpstreamFailure(.refused, .quota, detail: "no", isDaily: true)
             let snapshot = try fixture.snapshot()
             let pause = LeaseRelease.Pause(length: .seconds(60), failure: failure, version: snapshot.version)
-            try expect(try store.release(fixture.id, LeaseRelease(fence: snapshot.row.fence, pause: pause)), "not")
+            try expect(
+                try store.release(fixture.id, LeaseRelease(fence: snapshot.row.fence, fails: 1, pause: pause)), "not")
             let row = try fixture.row()
             try expectEqual(row.dueAt, row.retryAt)
             try expectEqual(row.failure, failure)
@@ -193,11 +194,38 @@ extension StoreConformance {
             try expect(now.milliseconds > 1_000_000_000_000, "\(now)")
             try expectEqual(tokens.map(\.id.key), ["first", "late"])
             try expectEqual(tokens.first?.policy, .undeclared)
+            try expectEqual(tokens.map(\.hasFailed), [false, false])
             try expectEqual(try store.due(limit: 1).tokens.map(\.id.key), ["first"])
             try store.postpone(ids[1], seen: Timestamp(milliseconds: 999), to: nil)
             try expectEqual(try store.due(limit: 10).tokens.count, 2)
             try store.postpone(ids[1], seen: Timestamp(milliseconds: 1_000), to: nil)
             try expectEqual(try store.due(limit: 10).tokens.map(\.id.key), ["late"])
+            let late = try StoreFixture(store, key: "late")
+            try late.take()
+            try expectEqual(try store.due(limit: 10).tokens.map(\.hasFailed), [true])
+        },
+        StoreConformance("the notices of one realm are put off together, and the old ones given up") { store in
+            var ids: [SecretID] = []
+            for realm in ["dead", "well"] {
+                _ = try store.write(realm, RealmChange(config: .set("{}")))
+                let id = SecretID(realm: realm, key: "k")
+                _ = try store.write(id, [:])
+                for _ in 1...3 {
+                    try store.abandon(id, fence: 0, extraCalls: 0, notice: Notice(.token, generation: 1))
+                }
+                ids.append(id)
+            }
+            let (now, pending) = try store.pendingNotices(limit: 10)
+            try expectEqual(pending.count, 6)
+            let first = try require(pending.first)
+            try expect(try store.claim(first, next: now + .seconds(60)), "not claimed")
+            let next = now + .seconds(3_600)
+            let none = try store.postponeNotices(of: "dead", due: now, to: next, oldest: now - .seconds(60))
+            try expectEqual(none, 0)
+            try expectEqual(try store.pendingNotices(limit: 10).notices.map(\.id), [ids[1], ids[1], ids[1]])
+            let lost = try store.postponeNotices(of: "well", due: now, to: next, oldest: now + .seconds(60))
+            try expectEqual(lost, 3)
+            try expectEqual(try store.pendingNotices(limit: 10).notices.count, 0)
         },
         StoreConformance("a notice is stored with what it tells of, claimed once, and gone when it is removed") {
             store in
@@ -217,7 +245,7 @@ extension StoreConformance {
             let failure = UpstreamFailure(.refused, .quota, detail: "no", code: "45009")
             let notice = Notice(.failure, generation: 1, failure: failure)
             let pause = LeaseRelease.Pause(length: .seconds(60), failure: failure, version: snapshot.version)
-            let release = LeaseRelease(fence: snapshot.row.fence, pause: pause, notice: notice)
+            let release = LeaseRelease(fence: snapshot.row.fence, fails: 1, pause: pause, notice: notice)
             try expect(try store.release(fixture.id, release), "not released")
             try store.abandon(fixture.id, fence: snapshot.row.fence, extraCalls: 2, notice: notice)
             try store.abandon(fixture.id, fence: snapshot.row.fence - 1, extraCalls: 2, notice: nil)

@@ -102,7 +102,7 @@ extension StoreConformance {
             let gone = SecretID(realm: "wx", key: "gone")
             try expect(try !store.take(gone, request), "taken")
             try expect(try !store.commit(gone, record), "committed")
-            try expect(try !store.release(gone, LeaseRelease(fence: request.fence, pause: nil)), "released")
+            try expect(try !store.release(gone, LeaseRelease(fence: request.fence, fails: 0, pause: nil)), "released")
         },
     ]
 
@@ -111,7 +111,8 @@ extension StoreConformance {
             let fixture = try StoreFixture(store)
             try fixture.take()
             try expect(
-                try store.release(fixture.id, LeaseRelease(fence: try fixture.row().fence, pause: try pause(fixture))),
+                try store.release(
+                    fixture.id, LeaseRelease(fence: try fixture.row().fence, fails: 1, pause: try pause(fixture))),
                 "not released")
             try fixture.take()
             var record = try fixture.record("token 中 \" \\ 🙂")
@@ -228,7 +229,9 @@ extension StoreConformance {
             try fixture.take()
             var expected = try fixture.row()
             let pause = try pause(fixture)
-            try expect(try store.release(fixture.id, LeaseRelease(fence: expected.fence, pause: pause)), "not released")
+            try expect(
+                try store.release(fixture.id, LeaseRelease(fence: expected.fence, fails: 1, pause: pause)),
+                "not released")
             let snapshot = try fixture.snapshot()
             let retryAt = try require(snapshot.row.retryAt)
             try expect(
@@ -248,7 +251,8 @@ extension StoreConformance {
             try fixture.take()
             expected.fence += 1
             try expect(
-                try store.release(fixture.id, LeaseRelease(fence: expected.fence, pause: nil, extraCalls: -1)),
+                try store.release(
+                    fixture.id, LeaseRelease(fence: expected.fence, fails: 0, pause: nil, extraCalls: -1)),
                 "not released")
             try expectEqual(try fixture.row(), expected)
         },
@@ -256,10 +260,12 @@ extension StoreConformance {
             let fixture = try StoreFixture(store)
             try fixture.take()
             let fence = try fixture.row().fence
-            try expect(try !store.release(fixture.id, LeaseRelease(fence: fence - 1, pause: nil)), "an older holder")
-            try expect(try store.release(fixture.id, LeaseRelease(fence: fence, pause: nil)), "not released")
             try expect(
-                try !store.release(fixture.id, LeaseRelease(fence: fence, pause: try pause(fixture))), "twice")
+                try !store.release(fixture.id, LeaseRelease(fence: fence - 1, fails: 0, pause: nil)), "an older holder")
+            try expect(try store.release(fixture.id, LeaseRelease(fence: fence, fails: 0, pause: nil)), "not released")
+            try expect(
+                try !store.release(fixture.id, LeaseRelease(fence: fence, fails: 1, pause: try pause(fixture))), "twice"
+            )
             try expectEqual(try fixture.row().fails, 0)
         },
     ]

@@ -64,6 +64,12 @@ struct Arguments {
         }
     }
 
+    /// Whether it is given, as an empty text.
+    func isEmpty(_ name: String) -> Bool {
+        if let value = query.values(name).first { return value.isEmpty }
+        return body?[name]?.string?.isEmpty ?? false
+    }
+
     func required(_ name: String) throws(Problem) -> String {
         if let text = try text(name) { return text }
         throw .badInput(name, "is missing")

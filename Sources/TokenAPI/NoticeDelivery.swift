@@ -23,6 +23,10 @@ package final class NoticeDelivery {
 
     private static let batch = 50
     private static let timeout = Duration.seconds(5)
+    /// With less time than that nobody is asked.
+    private static let reserve = Duration.seconds(2)
+    /// What is kept for notices of the time that the schedule has.
+    static let share = Duration.seconds(3)
     /// What nobody took for so long is given up.
     private static let longestLife = Duration.seconds(3 * 86_400)
 
@@ -48,35 +52,44 @@ package final class NoticeDelivery {
             if fresh.isEmpty { return report }
             for notice in fresh where !failing.contains(notice.id.realm) {
                 let now = read + asked.elapsed(to: clock.now())
-                if let deadline, clock.now().timeLeft(until: deadline) < NoticeDelivery.timeout + .seconds(1) {
-                    return report
-                }
+                let timeLeft = deadline.map { clock.now().timeLeft(until: $0) }
+                if let timeLeft, timeLeft < NoticeDelivery.reserve { return report }
                 guard let target = notice.target else {
                     try store.remove(notice)
                     continue
                 }
                 let pause = min(Duration.seconds(60) * (1 << min(notice.attempts, 6)), .seconds(3_600))
                 guard try store.claim(notice, next: now + pause) else { continue }
-                if deliver(notice, to: target, at: now) {
+                let timeout = min(NoticeDelivery.timeout, (timeLeft ?? .seconds(60)) - .seconds(1))
+                if deliver(notice, to: target, at: now, timeout) {
                     report.delivered += 1
                     try store.remove(notice)
                 } else {
                     report.failed += 1
                     failing.insert(notice.id.realm)
-                    if now - notice.createdAt > NoticeDelivery.longestLife { try giveUp(notice) }
+                    // What else waits for it comes again together with this one, and keeps nobody's place until then.
+                    let oldest = now - NoticeDelivery.longestLife
+                    var lost = try store.postponeNotices(
+                        of: notice.id.realm, due: now, to: now + pause, oldest: oldest)
+                    if notice.createdAt < oldest {
+                        try store.remove(notice)
+                        lost += 1
+                    }
+                    if lost > 0 { giveUp(lost, of: notice.id.realm) }
                 }
             }
         }
     }
 
-    private func giveUp(_ notice: PendingNotice) throws(StoreError) {
+    private func giveUp(_ count: Int, of realm: String) {
         logger.log(
             .error, "notice",
-            ["realm": .string(notice.id.realm), "outcome": .string("given-up"), "attempts": .integer(notice.attempts)])
-        try store.remove(notice)
+            ["realm": .string(realm), "outcome": .string("given-up"), "count": .integer(Int64(count))])
     }
 
-    private func deliver(_ notice: PendingNotice, to target: NoticeTarget, at now: Timestamp) -> Bool {
+    private func deliver(
+        _ notice: PendingNotice, to target: NoticeTarget, at now: Timestamp, _ timeout: Duration
+    ) -> Bool {
         guard let key = target.key, let url = try? HTTP.URL(parsing: target.url), egress.permits(url.origin) == nil
         else { return false }
         let body = JSON.Value.object(Object(notice)).encoded
@@ -90,7 +103,8 @@ package final class NoticeDelivery {
             if let name = Field.Name(name) { fields.append(name, value) }
         }
         var limits = ClientLimits()
-        limits.total = NoticeDelivery.timeout
+        limits.total = timeout
+        limits.connect = min(limits.connect, timeout)
         let request = ClientRequest(.post, url: url.text(), fields: fields, body: body)
         let response = try? client.send(request, limits: limits, willSend: { true }, didSend: {})
         return response?.status.isSuccess ?? false

@@ -67,12 +67,15 @@ extension Problem {
         case .busy(let retryAfter):
             self.init(
                 .serviceUnavailable, type: "refresh-in-progress", title: "Refresh in progress",
-                detail: "another request is fetching this token and has not finished in time",
+                detail:
+                    "a new token could not be had in time: another request is fetching it, or too little time was left",
                 retryAfter: Problem.seconds(retryAfter))
         case .held(let retryAfter):
             self.init(
                 .serviceUnavailable, type: "refresh-held", title: "Refresh held back",
-                detail: "a new token now could end one that is still in use", retryAfter: Problem.seconds(retryAfter))
+                detail:
+                    "a new token may not be asked for yet: it could end one that is still in use, or be the same again",
+                retryAfter: Problem.seconds(retryAfter))
         case .spent(let retryAfter):
             self.init(
                 .serviceUnavailable, type: "calls-spent", title: "Calls spent",
@@ -86,7 +89,7 @@ extension Problem {
             self.init(
                 .conflict, type: "no-upstream", title: "No upstream",
                 detail:
-                    "this realm has neither config nor logic_code, and no token that lives is stored: store one with PUT /api/secret/:realm/:key/token, or give the realm a recipe"
+                    "this realm has neither config nor logic_code, and no token that lives, or none but the one reported, is stored: store one with PUT /api/secret/:realm/:key/token, or give the realm a recipe"
             )
         case .storeUnavailable: self = .databaseUnavailable
         case .storeBroken: self = .inconsistent

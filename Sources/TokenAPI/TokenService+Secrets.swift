@@ -42,9 +42,10 @@ extension TokenService {
     ) throws(Problem) -> Response {
         let arguments = try Arguments(request, members: ["token", "expires_in", "expires_at"])
         let text = try arguments.requiredMember("token")
-        guard (1...TokenService.largestCredential).contains(text.utf8.count), !text.utf8.contains(0) else {
-            throw .badInput("token", "must have 1 byte to 16 KiB, and no NUL character")
-        }
+        if text == TokenService.mask { throw .badInput("token", "is the mask") }
+        guard (1...TokenService.largestCredential).contains(text.utf8.count),
+            text.unicodeScalars.allSatisfy({ $0.properties.generalCategory != .control })
+        else { throw .badInput("token", "must have 1 byte to 16 KiB, and no control character") }
         let token = PlacedToken(token: Redacted(text), expiry: try expiry(arguments))
         let entry = AuditEntry(author, .placeToken, realm: id.realm, key: id.key, outcome: "stored")
         let placement = try recorded(entry, where: { $0 == .placed }) { () throws(StoreError) in

@@ -55,7 +55,9 @@ extension TokenService {
     }
 
     private func replacement(_ arguments: Arguments) throws(Problem) -> Wish {
-        try arguments.text("now_token").map(Wish.replacement) ?? .flush
+        // A caller whose token is empty by mistake must not force a mint.
+        if arguments.isEmpty("now_token") { throw .badInput("now_token", "is empty; leave it out to force a refresh") }
+        return try arguments.text("now_token").map(Wish.replacement) ?? .flush
     }
 
     private func problem(_ refusal: Refusal, _ id: SecretID) -> Problem {

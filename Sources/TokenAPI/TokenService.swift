@@ -80,7 +80,8 @@ package final class TokenService: Handler {
         do throws(Problem) {
             let upkeepResult = Result { () throws(Problem) in
                 try stored { () throws(StoreError) in
-                    try upkeep.run(requestID: schedule.id, deadline: deadline)
+                    try upkeep.run(
+                        requestID: schedule.id, deadline: deadline.map { $0 + (.zero - NoticeDelivery.share) })
                 }
             }
             writeUses()

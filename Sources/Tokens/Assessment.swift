@@ -55,7 +55,8 @@ package struct Assessment: Sendable, Equatable {
             diesAt = min(diesAt ?? clamp, clamp)
         }
         self.diesAt = diesAt
-        isCurrentVersion = row.token == nil || row.mintedFor == snapshot.version
+        // Where nothing is minted, what is stored is all there will be.
+        isCurrentVersion = row.token == nil || !snapshot.hasUpstream || row.mintedFor == snapshot.version
         let state = Assessment.state(snapshot, diesAt: diesAt, now: now)
         self.state = state
 
@@ -95,13 +96,14 @@ package struct Assessment: Sendable, Equatable {
         let row = snapshot.row
         guard snapshot.hasUpstream else { return [] }
         if state == .dead { return [.dead] }
-        if row.mintedFor != snapshot.version { return [.version] }
         var reasons: [RefreshReason] = []
         switch wish {
         case .replacement(let reported) where reported == row.token?.reveal(): reasons.append(.report)
         case .flush: reasons.append(.flush)
         default: break
         }
+        // A caller's wish comes before it: an unforced call may give the very token that is not wanted.
+        if row.mintedFor != snapshot.version { reasons.append(.version) }
         if isSoft(snapshot, wish: wish, now: now, state: state) { reasons.append(.soft) }
         return reasons
     }

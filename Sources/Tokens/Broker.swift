@@ -78,7 +78,7 @@ package final class Broker {
             case .say(let decision):
                 if isFirst, wish != .upkeep { noteUse(id, decision, view) }
                 return decision
-            case .wait(let time): return wait(time, waiting, deadline: deadline)
+            case .wait(let time, let refusal): return wait(time, waiting, deadline: deadline, orElse: refusal)
             case .refresh(let reason):
                 guard snapshot.policy.callTime(until: deadline, now: clock.now()) != nil else {
                     return view.unrefreshed ?? .refuse(.busy(retryAfter: .seconds(1)))
@@ -138,14 +138,17 @@ package final class Broker {
         }
     }
 
-    private func wait(_ time: Duration, _ patience: Patience, deadline: Moment?) -> Decision {
+    /// - Parameter refusal: what is said where there is no time to wait; nil while somebody else's call is waited for.
+    private func wait(
+        _ time: Duration, _ patience: Patience, deadline: Moment?, orElse refusal: Refusal? = nil
+    ) -> Decision {
         let now = clock.now()
         let limit = deadline ?? patience.since + Broker.longestWait
         // Look again at 50, 100, 200 ms, so that whoever waits learns soon that the holder is done.
         let poll = min(.milliseconds(50) * (1 << min(patience.attempts, 2)), Broker.longestPoll)
         let delay = max(.milliseconds(1), min(time, poll))
         if delay + .milliseconds(300) > now.timeLeft(until: limit) {
-            return .refuse(.busy(retryAfter: max(time, .seconds(1))))
+            return .refuse(refusal ?? .busy(retryAfter: max(time, .seconds(1))))
         }
         var patience = patience
         patience.attempts += 1
@@ -169,7 +172,8 @@ package final class Broker {
     private func noteEarlyReport(_ id: SecretID, _ view: View) {
         let row = view.snapshot.row
         let young = max(view.snapshot.policy.gap, .seconds(60))
-        guard view.isReporterOfThis, row.earlyGeneration != row.generation, let mintedAt = row.mintedAt,
+        guard view.isReporterOfThis, view.snapshot.hasUpstream, row.earlyGeneration != row.generation,
+            let mintedAt = row.mintedAt,
             view.assessment.now - mintedAt < young
         else { return }
         _ = try? store.noteEarlyReport(id, generation: row.generation)
@@ -186,7 +190,7 @@ extension Broker {
 
         enum Next {
             case say(Decision)
-            case wait(Duration)
+            case wait(Duration, orElse: Refusal?)
             case refresh(RefreshReason)
         }
 
@@ -222,16 +226,24 @@ extension Broker {
         var next: Next {
             switch ended {
             case .failed(let failure): return .say(fallback ?? .refuse(.upstream(failure, retryAfter: untilNextTry)))
-            case .minted: if let settled = afterMint { return .say(settled) }
+            case .minted:
+                if let settled = afterMint { return .say(settled) }
+                // Nothing is gained by asking again at once.
+                if hasUnservableLife, assessment.mayMint {
+                    return .say(.refuse(.upstream(.shortLived, retryAfter: .seconds(1))))
+                }
             case .secretGone: return .say(.refuse(.unknownSecret))
             case .storeFailed(let refusal): return .say(fallback ?? .refuse(refusal))
-            case .overtaken, .crowded, nil: break
+            case .unservable, .overtaken, .crowded, nil: break
             }
-            guard snapshot.hasUpstream else { return .say(answer() ?? .refuse(.noUpstream)) }
+            guard snapshot.hasUpstream else {
+                let stored = isReporterOfThis ? nil : answer(isSuppressed: wish == .flush)
+                return .say(stored ?? .refuse(.noUpstream))
+            }
 
             if assessment.isActive {
                 if let answer = atOnce { return .say(answer) }
-                return .wait((row.leaseUntil ?? assessment.now) - assessment.now)
+                return .wait((row.leaseUntil ?? assessment.now) - assessment.now, orElse: nil)
             }
             guard let due = assessment.due else { return .say(answer() ?? .refuse(.storeBroken("token"))) }
             if assessment.mayMint { return .refresh(due) }
@@ -239,14 +251,20 @@ extension Broker {
             let untilMint = assessment.mayMintAt - assessment.now
             if assessment.isAlive {
                 if isReporterOfThis { return .say(.refuse(heldBack(untilMint))) }
-                let isStale = due == .version || (due != .flush && (pausedFailure != nil || assessment.isSpent))
+                let isStale =
+                    !assessment.isCurrentVersion || (due != .flush && (pausedFailure != nil || assessment.isSpent))
                 if let answer = answer(isStale: isStale, isSuppressed: wish == .flush) { return .say(answer) }
             }
             if let pausedFailure, row.retryClass != .transient || untilMint >= Broker.worthWaiting {
                 return .say(.refuse(pausedFailure))
             }
-            if untilMint < Broker.worthWaiting { return .wait(untilMint) }
+            if untilMint < Broker.worthWaiting { return .wait(untilMint, orElse: heldBack(untilMint)) }
             return .say(.refuse(heldBack(untilMint)))
+        }
+
+        /// The provider granted less than can be served.
+        private var hasUnservableLife: Bool {
+            row.expiresAt != nil && snapshot.life(now: assessment.now) < Policy.deadLimit
         }
 
         private func heldBack(_ untilMint: Duration) -> Refusal {

@@ -44,6 +44,10 @@ package protocol NoticeStore: AnyObject {
     func pendingNotices(limit: Int) throws(StoreError) -> (now: Timestamp, notices: [PendingNotice])
     /// Counts an attempt and puts the next one off; false when somebody else makes this one.
     func claim(_ notice: PendingNotice, next: Timestamp) throws(StoreError) -> Bool
+    /// Puts off what is due of a realm that does not answer, and gives up what was made before `oldest`; answers how many it gave up.
+    func postponeNotices(
+        of realm: String, due now: Timestamp, to next: Timestamp, oldest: Timestamp
+    ) throws(StoreError) -> Int
     /// Delivered, or given up.
     func remove(_ notice: PendingNotice) throws(StoreError)
 }

@@ -34,7 +34,7 @@ extension Policy {
         try members.seconds("patience", 0.1...60) { patience = $0 }
         lease = timeout + grace + .seconds(3)
         try members.seconds("lease", 0.3...120) { lease = $0 }
-        if overlap != nil, object["gap"] == nil { gap = .seconds(120) }
+        if overlap != nil, !members.has("gap") { gap = .seconds(120) }
         try members.integer("concurrency", 1...1_000) { concurrency = Int($0) }
         try members.integer("flush_budget", 0...100_000) { flushBudget = $0 }
         try members.integer("quota", 1...1_000_000_000) { quota = $0 }
@@ -44,7 +44,7 @@ extension Policy {
         try members.flag("scheduled_refresh") { isScheduled = $0 }
         try members.seconds("idle_after", 60...315_360_000) { idleAfter = $0 }
         try members.text("notice_url", 2_000) { noticeURL = $0 }
-        try checkTogether(object)
+        try checkTogether(members)
     }
 
     private static let names: Set<String> = [
@@ -53,15 +53,15 @@ extension Policy {
     ]
 
     /// What two members must be to each other.
-    private func checkTogether(_ object: JSON.Object) throws(PolicyError) {
+    private func checkTogether(_ members: PolicyMembers) throws(PolicyError) {
         switch providerClass {
         case .sameWhileValid, .extends, .independent:
-            if object["overlap"] != nil {
+            if members.has("overlap") {
                 throw PolicyError("overlap", "has no meaning in class \(providerClass.rawValue)")
             }
         case .killsPrevious, .sameUntilWindow, .unspecified, .singleUse: break
         }
-        if object["renew_window"] != nil, providerClass != .sameUntilWindow {
+        if members.has("renew_window"), providerClass != .sameUntilWindow {
             throw PolicyError("renew_window", "has a meaning in class B alone")
         }
         if overlap != nil, gap < patience {
@@ -90,6 +90,9 @@ private struct PolicyMembers {
     init(_ object: JSON.Object) {
         self.object = object
     }
+
+    /// `null` counts as absent.
+    func has(_ name: String) -> Bool { object[name].map { !$0.isNull } ?? false }
 
     func providerClass() throws(PolicyError) -> ProviderClass? {
         guard let value = object["class"], !value.isNull else { return nil }

@@ -109,13 +109,14 @@ extension Policy {
     /// The margin at which a caller that wants `minimumLife` makes a token due.
     ///
     /// Where a mint kills, one caller's wish must not bring forward what ends the token of others; where the provider gives
-    /// a new token only late, asking earlier is in vain. Half the granted life is the most that can be wished for, so that
-    /// wishes at most double the number of calls.
+    /// a new token only late, asking earlier is in vain, and what the new one may do to the old must cut nobody's `expires_in`
+    /// short. Half the granted life is the most that can be wished for, so that wishes at most double the number of calls.
     func softMargin(life: Duration, wishing minimumLife: Duration?) -> Duration {
         let soft = softMargin(life: life)
-        guard let minimumLife, overlap == nil else { return soft }
+        guard let minimumLife, !kills(.soft) else { return soft }
         var bound = life / 2
         if let renewWindow { bound = min(bound, renewWindow) }
+        if let overlap { bound = min(bound, overlap) }
         return max(soft, min(minimumLife, bound))
     }
 

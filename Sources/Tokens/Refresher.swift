@@ -7,6 +7,8 @@ final class Refresher {
     enum Ended: Sendable {
         /// The provider's token is stored.
         case minted
+        /// The provider's token is at its end already: it is not stored, and a pause is.
+        case unservable
         /// The call failed, or its token could not be stored.
         case failed(UpstreamFailure)
         /// Somebody else was faster, or the world changed before anything was sent: read again.
@@ -20,7 +22,7 @@ final class Refresher {
         var shared: Ended? {
             switch self {
             case .failed, .storeFailed, .secretGone: self
-            case .minted, .overtaken, .crowded: nil
+            case .minted, .unservable, .overtaken, .crowded: nil
             }
         }
     }
@@ -48,7 +50,8 @@ final class Refresher {
     ) -> Ended {
         let call = Call(
             id: id, fence: snapshot.row.fence + 1, generation: snapshot.row.generation, holder: randomHolder(),
-            reason: reason, fails: snapshot.row.fails, policy: snapshot.policy, author: author, deadline: deadline)
+            reason: reason, version: snapshot.version, asksForAnother: reason.isForced || snapshot.isDiscarded,
+            before: snapshot.row, policy: snapshot.policy, author: author, deadline: deadline)
         do {
             guard let limit = call.policy.concurrency else {
                 return try refresh(call, snapshot, assessment, isUse: isUse)
@@ -78,7 +81,11 @@ final class Refresher {
         let generation: Int64
         let holder: String
         let reason: RefreshReason
-        let fails: Int64
+        let version: Version
+        /// The stored token is not wanted any more, even where the provider would give it again.
+        let asksForAnother: Bool
+        /// The row before the lease was taken.
+        let before: TokenRow
         let policy: Policy
         /// Who is written down as having asked; nil where nothing is.
         let author: Author?
@@ -88,6 +95,16 @@ final class Refresher {
         /// Whether the caller can still be answered if the database is asked once more.
         func hasTime(_ now: Moment) -> Bool {
             deadline.map { now.timeLeft(until: $0) > .milliseconds(200) } ?? true
+        }
+
+        /// What the row counts while the lease lasts: the leases lost in a row, this one's predecessor included.
+        var lostLeases: Int64 { before.leaseUntil == nil ? 0 : before.fails + 1 }
+
+        /// How many failures of the same kind, for the same version, there have been in a row with this one.
+        func fails(_ failure: UpstreamFailure, _ version: Version) -> Int64 {
+            let isSame =
+                before.leaseUntil == nil && before.retryClass == failure.failureClass && before.retryFor == version
+            return isSame ? before.fails + 1 : 1
         }
 
         func notice(_ event: Notice.Event, generation: Int64, _ failure: UpstreamFailure? = nil) -> Notice? {
@@ -132,7 +149,7 @@ final class Refresher {
         let request = LeaseRequest(
             fence: row.fence, generation: row.generation, marks: row.marks,
             doubts: isNewDoubt ? row.doubts + 1 : row.doubts, diesAt: isNewDoubt ? assessment.diesAt : row.diesAt,
-            fails: hasLostLease ? row.fails + 1 : row.fails, holder: call.holder, reason: call.reason,
+            fails: call.lostLeases, holder: call.holder, reason: call.reason,
             lease: call.policy.lease, day: call.policy.day(at: assessment.now), isUse: isUse)
         do throws(StoreError) {
             return try store.take(call.id, request)
@@ -154,6 +171,8 @@ final class Refresher {
         } catch .quarantined(let version) {
             return try fail(call, .quarantined(call.id), sentCalls, version, at: nil)
         }
+        // What to ask for was decided on another version: read again.
+        guard material.version == call.version else { return try stop(call, nil, sentCalls, material.version) }
         var lastFailure: UpstreamFailure?
         while true {
             guard let timeout = call.policy.callTime(until: call.deadline, now: clock.now()) else {
@@ -162,7 +181,7 @@ final class Refresher {
             var look: Look?
             var sent: Sent?
             let outcome = upstream.mint(
-                material, forced: call.reason.isForced, timeout: timeout,
+                material, forced: call.asksForAnother, timeout: timeout,
                 look: {
                     look = self.look(call, version: material.version, timeout: timeout)
                     return look.map { $0.at + $0.asked.elapsed(to: self.clock.now()) }
@@ -173,13 +192,22 @@ final class Refresher {
             switch outcome {
             case .minted(let token, let life, let refreshToken):
                 guard let look else { return try stop(call, lastFailure, sentCalls, material.version) }
+                let granted = call.policy.granted(life)
+                // A refresh token that came with it must be kept; the stored token given again tells when to ask.
+                if let granted, granted < Policy.deadLimit, look.row.token != token, refreshToken == nil {
+                    if look.isAlive, call.policy.overlap != nil { return abandon(call, .shortLived, sentCalls) }
+                    _ = try fail(call, .shortLived, sentCalls, material.version, at: look)
+                    return .unservable
+                }
                 return try commit(
-                    call, token: token, life: life, refreshToken: refreshToken, look: look,
+                    call, token: token, life: granted, refreshToken: refreshToken, look: look,
                     sent: sent ?? Sent(at: look.at, moment: look.asked),
                     material: material, timeout: timeout, extraCalls: sentCalls - 1)
             case .refused(let failure):
                 // Once more, where that may help and nothing has happened; the look decides whether the lease leaves the time.
-                if failure.failureClass == .transient, failure.retryAfter == nil, lastFailure == nil {
+                if failure.failureClass == .transient, failure.retryAfter == nil, lastFailure == nil,
+                    !isLast(call, look)
+                {
                     lastFailure = failure
                     continue
                 }
@@ -200,6 +228,12 @@ final class Refresher {
                 return try stop(call, lastFailure, sentCalls, material.version)
             }
         }
+    }
+
+    /// Whether the call that `look` let go was the last that the provider allows on this day.
+    private func isLast(_ call: Call, _ look: Look?) -> Bool {
+        guard let look, let quota = call.policy.quota else { return false }
+        return look.row.ledger(on: call.policy.day(at: look.at)).calls >= quota
     }
 
     /// The same reading as everybody's; nil where the call must not be sent.
@@ -233,9 +267,10 @@ final class Refresher {
         _ call: Call, _ failure: UpstreamFailure, _ sentCalls: Int64, _ version: Version, at look: Look?
     ) throws(StoreError) -> Ended {
         let now = look.map { $0.at + $0.asked.elapsed(to: clock.now()) } ?? clock.now().wall
-        let length = Backoff.pause(failure, fails: call.fails + 1, policy: call.policy, now: now)
+        let fails = call.fails(failure, version)
+        let length = Backoff.pause(failure, fails: fails, policy: call.policy, now: now)
         let release = LeaseRelease(
-            fence: call.fence, pause: .init(length: length, failure: failure, version: version),
+            fence: call.fence, fails: fails, pause: .init(length: length, failure: failure, version: version),
             extraCalls: sentCalls - 1, notice: call.notice(.failure, generation: call.generation, failure))
         _ = try recording(call, "failed: \(failure.failureClass.rawValue)", generation: call.generation) {
             () throws(StoreError) in try store.release(call.id, release)
@@ -248,7 +283,8 @@ final class Refresher {
         _ call: Call, _ failure: UpstreamFailure?, _ sentCalls: Int64, _ version: Version
     ) throws(StoreError) -> Ended {
         if let failure { return try fail(call, failure, sentCalls, version, at: nil) }
-        _ = try store.release(call.id, LeaseRelease(fence: call.fence, pause: nil, extraCalls: -1))
+        let fails = call.before.leaseUntil == nil ? call.before.fails : call.lostLeases
+        _ = try store.release(call.id, LeaseRelease(fence: call.fence, fails: fails, pause: nil, extraCalls: -1))
         return .overtaken
     }
 
@@ -273,13 +309,14 @@ final class Refresher {
         sent: Sent, material: Material, timeout: Duration, extraCalls: Int64
     ) throws(StoreError) -> Ended {
         let policy = call.policy
-        let life = policy.granted(life)
-        let expiresAt = life.map { look.at + $0 }
         let isSameToken = look.row.token == token
+        // Providers count in whole seconds: a token that is given again with none left may live for one more.
+        let life = isSameToken ? life.map { max($0, .seconds(1)) } : life
+        let expiresAt = life.map { look.at + $0 }
         let generation = look.row.generation + (isSameToken ? 0 : 1)
         let record = MintRecord(
             fence: call.fence, generation: look.row.generation, token: token, expiresAt: expiresAt, look: look.at,
-            version: material.version, marksAtLook: look.row.marks, gap: policy.overlap == nil ? .zero : policy.gap,
+            version: material.version, marksAtLook: look.row.marks, gap: policy.gap,
             overlap: policy.overlap,
             sameTokenNextMintAt: isSameToken ? nextMint(ofSameToken: expiresAt, policy, look) : nil,
             refreshToken: refreshToken.map {

@@ -193,12 +193,14 @@ package struct Notice: Sendable, Equatable {
     }
 }
 
-/// `SET holder, reason, taken_at, lease_until = NULL, retry_at = now + pause, retry_class, retry_for, failure, fails = fails + 1
+/// `SET holder, reason, taken_at, lease_until = NULL, fails, retry_at = now + pause, retry_class, retry_for, failure
 /// WHERE fence = :f AND lease_until IS NOT NULL`.
 ///
 /// Without a pause (the holder stopped itself before sending) everything but the lease stays, and the ledger gets its call back.
 package struct LeaseRelease: Sendable {
     package var fence: Int64
+    /// Failures of one kind in a row, this one included.
+    package var fails: Int64
     package var pause: Pause?
     /// Calls beyond the one that the lease counted; −1 where not even that was sent.
     package var extraCalls: Int64
@@ -218,8 +220,9 @@ package struct LeaseRelease: Sendable {
         }
     }
 
-    package init(fence: Int64, pause: Pause?, extraCalls: Int64 = 0, notice: Notice? = nil) {
+    package init(fence: Int64, fails: Int64, pause: Pause?, extraCalls: Int64 = 0, notice: Notice? = nil) {
         self.fence = fence
+        self.fails = fails
         self.pause = pause
         self.extraCalls = extraCalls
         self.notice = notice

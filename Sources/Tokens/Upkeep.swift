@@ -7,12 +7,15 @@ package struct DueToken: Sendable, Equatable {
     package var usedAt: Timestamp?
     /// Nil where what the realm has stored cannot be read.
     package var policy: Policy?
+    /// The last call for it found no answer: a transient failure, or a lease that ran out.
+    package var hadNoAnswer: Bool
 
-    package init(id: SecretID, dueAt: Timestamp, usedAt: Timestamp?, policy: Policy?) {
+    package init(id: SecretID, dueAt: Timestamp, usedAt: Timestamp?, policy: Policy?, hadNoAnswer: Bool) {
         self.id = id
         self.dueAt = dueAt
         self.usedAt = usedAt
         self.policy = policy
+        self.hadNoAnswer = hadNoAnswer
     }
 }
 
@@ -47,7 +50,11 @@ package final class Upkeep {
     private let clock: any Clock
 
     private static let batch = 50
-    /// What a call may take beside the provider's own time.
+    /// What is read again with every batch, since it stays due.
+    private static let longestQueue = 200
+    /// What the failures of one realm may take of a run, so that a provider that hangs leaves the others their time.
+    private static let patience = Duration.seconds(1)
+    /// With less time than that no refresh is begun: a shorter call than the realm's timeout is worth it, a cut one is not.
     private static let reserve = Duration.milliseconds(1_500)
 
     package init(store: any UpkeepStore, broker: Broker, clock: any Clock) {
@@ -60,47 +67,77 @@ package final class Upkeep {
     package func run(requestID: String? = nil, deadline: Moment?) throws(StoreError) -> Report {
         var report = Report()
         var seen: Set<SecretID> = []
+        var lost: [String: Duration] = [:]
+        // Realms whose provider gave no answer last time: their tokens wait until everybody else is done.
+        var silent: Set<String> = []
+        var waiting: [DueToken] = []
         while true {
-            let (now, tokens) = try store.due(limit: Upkeep.batch)
+            let (now, tokens) = try store.due(limit: Upkeep.batch + waiting.count)
             let fresh = tokens.filter { seen.insert($0.id).inserted }
-            if fresh.isEmpty { return report }
-            for token in fresh {
-                // One realm that cannot be read must not stop the others.
-                guard let policy = token.policy else {
-                    report.failed += 1
-                    try store.postpone(token.id, seen: token.dueAt, to: now + .seconds(3_600))
-                    continue
-                }
-                if let deadline, clock.now().timeLeft(until: deadline) < policy.timeout + Upkeep.reserve {
+            for token in fresh where token.hadNoAnswer { silent.insert(token.id.realm) }
+            let isLast = fresh.isEmpty
+            for token in isLast ? waiting : fresh {
+                let begun = clock.now()
+                if let deadline, begun.timeLeft(until: deadline) < Upkeep.reserve {
                     report.isCutShort = true
                     return report
                 }
-                try look(at: token, policy, now: now, requestID, deadline: deadline, &report)
+                let mustWait = !isLast && silent.contains(token.id.realm)
+                if mustWait, waiting.count < Upkeep.longestQueue {
+                    waiting.append(token)
+                    continue
+                }
+                if mustWait || lost[token.id.realm, default: .zero] >= Upkeep.patience {
+                    report.passed += 1
+                    // Behind the one that had no answer, which then tells of them.
+                    try store.postpone(token.id, seen: token.dueAt, to: now + Policy.tick + .milliseconds(1))
+                    continue
+                }
+                if try !look(at: token, now: now, requestID, deadline: deadline, &report) {
+                    lost[token.id.realm, default: .zero] += begun.elapsed(to: clock.now())
+                }
             }
+            if isLast { return report }
         }
     }
 
+    /// False where nothing new was had.
     private func look(
-        at token: DueToken, _ policy: Policy, now: Timestamp, _ requestID: String?, deadline: Moment?,
-        _ report: inout Report
-    ) throws(StoreError) {
+        at token: DueToken, now: Timestamp, _ requestID: String?, deadline: Moment?, _ report: inout Report
+    ) throws(StoreError) -> Bool {
+        // One realm that cannot be read must not stop the others.
+        guard let policy = token.policy else {
+            report.failed += 1
+            try store.postpone(token.id, seen: token.dueAt, to: now + .seconds(3_600))
+            return false
+        }
         guard policy.isScheduled else {
             report.passed += 1
-            return try store.postpone(token.id, seen: token.dueAt, to: nil)
+            try store.postpone(token.id, seen: token.dueAt, to: nil)
+            return false
         }
         guard let usedAt = token.usedAt, now - usedAt < policy.idleAfter else {
             report.lapsed += 1
-            return try store.postpone(token.id, seen: token.dueAt, to: nil)
+            try store.postpone(token.id, seen: token.dueAt, to: nil)
+            return false
         }
+        return try refresh(token, now: now, requestID, deadline: deadline, &report)
+    }
+
+    /// False where nothing new was had.
+    private func refresh(
+        _ token: DueToken, now: Timestamp, _ requestID: String?, deadline: Moment?, _ report: inout Report
+    ) throws(StoreError) -> Bool {
         switch broker.decide(token.id, wish: .upkeep, requestID: requestID, deadline: deadline) {
         case .answer(let answer) where answer.source == .upstream:
             report.refreshed += 1
-            return
+            return true
         case .answer(let answer) where answer.isStale: report.failed += 1
         case .refuse(.upstream), .refuse(.storeUnavailable), .refuse(.storeBroken): report.failed += 1
         case .answer, .wait, .refuse: report.passed += 1
         }
         // A commit or a release has moved it already, and then this changes nothing.
         try store.postpone(token.id, seen: token.dueAt, to: now + Policy.tick)
+        return false
     }
 }

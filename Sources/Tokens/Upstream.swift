@@ -46,6 +46,9 @@ package struct UpstreamFailure: Error, Sendable, Equatable {
 }
 
 extension UpstreamFailure {
+    static let shortLived = UpstreamFailure(
+        .refused, .transient, detail: "The provider's token has less than 2 s to live, and cannot be used.")
+
     /// Nothing can be asked of the provider for this secret.
     static func quarantined(_ id: SecretID) -> UpstreamFailure {
         UpstreamFailure(

@@ -81,7 +81,7 @@ import Tokens
             LeaseRequest(
                 fence: 0, generation: 0, marks: 0, doubts: 0, diesAt: nil, fails: 0, holder: "", reason: .dead,
                 lease: .zero, day: 0, isUse: true))
-        _ = try store.release(Self.id, LeaseRelease(fence: 0, pause: nil))
+        _ = try store.release(Self.id, LeaseRelease(fence: 0, fails: 0, pause: nil))
         #expect(counting.statements.count == 2)
     }
 }

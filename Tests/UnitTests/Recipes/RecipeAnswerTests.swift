@@ -107,11 +107,11 @@ import Tokens
             ),
             (
                 #""token_path":"t","expires_in_path":"e","expires_in_unit":"@s""#, #"{"t":"T","e":1600000000}"#,
-                .unusable
+                .minted("T", .zero)
             ),
             (#""token_path":"t","expires_in_path":"e""#, #"{"t":"T","e":1e30}"#, .minted("T", .seconds(315_360_000))),
             (#""token_path":"t","expires_in_path":"e""#, #"{"t":"T","e":1e400}"#, .unusable),
-            (#""token_path":"t","expires_in_path":"e""#, #"{"t":"T","e":0}"#, .unusable),
+            (#""token_path":"t","expires_in_path":"e""#, #"{"t":"T","e":0}"#, .minted("T", .zero)),
             (#""token_path":"t","expires_in_path":"e""#, #"{"t":"T","e":-1}"#, .unusable),
             (#""token_path":"t","expires_in_path":"e""#, #"{"t":"T","e":"soon"}"#, .unusable),
             (#""token_path":"t","expires_in_path":"e""#, #"{"t":"T","e":"nan"}"#, .unusable),

@@ -117,7 +117,7 @@ import Tokens
         (#"{"token":"t","expires_in":0}"#, "expires_in"), (#"{"token":"t","expires_in":"60"}"#, "expires_in"),
         (#"{"token":"t","expires_at":-1}"#, "expires_at"),
         (#"{"token":"t","expires_in":1,"expires_at":2}"#, "expires_at"),
-        (#"{"token":"t","life":1}"#, "life"),
+        (#"{"token":"t","life":1}"#, "life"), (#"{"token":"a\nb"}"#, "token"), (#"{"token":"******"}"#, "token"),
     ])
     func `a bad stored token is a 400 that names the field`(body: String, field: String) throws {
         let world = try World()
@@ -134,6 +134,56 @@ import Tokens
         #expect(try world.send(.put, "/api/secret/wx/app/token", #"{"token":"t"}"#).status == 409)
         #expect(try world.send(.put, "/api/secret/wx/none/token", #"{"token":"t"}"#).status == 404)
         #expect(try world.token().json["token"] == "one")
+    }
+
+    /// A realm without an upstream that serves `one`.
+    private func fixed() throws -> World {
+        let world = try World()
+        _ = try world.send(.post, "/api/realm", #"{"id":"wx"}"#)
+        _ = try world.send(.post, "/api/secret", #"{"realm":"wx","key":"app"}"#)
+        _ = try world.send(.put, "/api/secret/wx/app/token", #"{"token":"one","expires_in":7200000}"#)
+        return world
+    }
+
+    @Test func `whoever reports a fixed token is not answered with it, but told what to do`() throws {
+        let world = try fixed()
+        let report = try world.send(.put, "/api/token", #"{"realm":"wx","key":"app","now_token":"one"}"#)
+        #expect(report.status == 409)
+        #expect(report.json["detail"]?.string?.contains("PUT /api/secret/:realm/:key/token") == true)
+        #expect(!report.text.contains("\"one\""))
+        let other = try world.send(.put, "/api/token", #"{"realm":"wx","key":"app","now_token":"before"}"#)
+        #expect(other.json["token"] == "one")
+        #expect(try world.send(.get, "/api/secret/wx/app").json["status"]?["refreshed_elsewhere"] == nil)
+    }
+
+    @Test func `a flush of a fixed token is suppressed`() throws {
+        let world = try fixed()
+        let flush = try world.token("&flush=true")
+        #expect(flush.json["token"] == "one")
+        #expect(flush.json["refresh"] == "suppressed")
+    }
+
+    @Test func `a fixed token may be kept after an edit: nothing will be minted`() throws {
+        let world = try fixed()
+        let before = try world.token().header(.cacheControl)
+        #expect(before == "private, max-age=60, stale-if-error=50")
+        _ = try world.send(.post, "/api/secret", #"{"realm":"wx","key":"app","key_1":"another"}"#)
+        let after = try world.token()
+        #expect(after.header(.cacheControl) == before)
+        #expect(after.json["stale"] == false)
+    }
+
+    @Test func `an empty now_token is refused, and mints nothing`() throws {
+        let world = try World([World.token("one"), World.token("two")])
+        try world.register()
+        _ = try world.token()
+        for (target, body) in [
+            ("/api/token", #"{"realm":"wx","key":"app","now_token":""}"#),
+            ("/api/token?realm=wx&key=app&now_token=", nil),
+        ] {
+            #expect(try world.send(.put, target, body).field == "now_token")
+        }
+        #expect(world.client.requests.count == 1)
     }
 
     // MARK: Budget, quota, status

@@ -90,7 +90,7 @@ import Tokens
             world.clock.advance(by: .seconds(100))
         }
         world.clock.advance(by: .seconds(7_000))
-        let cut = tick(world, within: .seconds(6))
+        let cut = tick(world, within: .seconds(4))
         #expect(cut["cut_short"] == true)
         #expect(cut["refreshed"] == 0)
         #expect(tick(world)["refreshed"] == 3)
@@ -191,6 +191,36 @@ import Tokens
         #expect(report["undelivered"] == 1)
         #expect(report["delivered"] == 0)
         #expect(world.client.requests.count == 3)
+        world.clock.advance(by: .seconds(61))
         #expect(tick(world)["delivered"] == 1)
+    }
+
+    @Test func `a long queue for a URL that is dead keeps no other realm waiting`() throws {
+        let world = try listening([World.answer(500, ""), World.answer(204, ""), World.answer(500, "")])
+        try world.register(realm: "qq")
+        let body = #"{"id":"qq","policy":{"notice_url":"https://provider.test/other"},"notice_key":"\#(key)"}"#
+        try #require(try world.send(.post, "/api/realm", body).status == 200)
+        func add(_ realm: String, _ count: Int64) throws {
+            for generation in 1...count {
+                try world.store.abandon(
+                    SecretID(realm: realm, key: "app"), fence: 0, extraCalls: 0,
+                    notice: Notice(.token, generation: generation))
+            }
+        }
+        try add("wx", 120)
+        try add("qq", 1)
+        let first = tick(world)
+        #expect(first["undelivered"] == 1)
+        #expect(first["delivered"] == 1)
+        #expect(world.client.requests.map(\.url) == ["https://provider.test/notice", "https://provider.test/other"])
+        // The whole queue waits with the one that failed.
+        #expect(tick(world)["undelivered"] == 0)
+        world.clock.advance(by: .seconds(61))
+        #expect(tick(world)["undelivered"] == 1)
+        // What is three days old is given up, the whole of it.
+        world.clock.advance(by: .seconds(3 * 86_400))
+        _ = tick(world)
+        world.clock.advance(by: .seconds(3_601))
+        #expect(tick(world)["undelivered"] == 0)
     }
 }

@@ -162,4 +162,20 @@ import Tokens
         #expect(assess(row(), after: .seconds(6_899), wish: modest, policy: Policy(.sameUntilWindow)).due == nil)
         #expect(assess(row(), after: .seconds(7_100), wish: modest, policy: Policy(.sameWhileValid)).due == nil)
     }
+
+    @Test func `in class B a wish is honoured in the window, and where it cuts nobody's promise short`() throws {
+        let wish = Wish.token(minimumLife: .seconds(1_500))
+        var feishu = Policy(.sameUntilWindow)
+        feishu.renewWindow = .seconds(1_800)
+        feishu.overlap = .seconds(1_800)
+        #expect(assess(row(), after: .seconds(5_699), wish: wish, policy: feishu).due == nil)
+        #expect(assess(row(), after: .seconds(5_701), wish: wish, policy: feishu).due == .soft)
+        // With the overlap of WeChat the token of others would end before its time.
+        feishu.overlap = .seconds(300)
+        #expect(assess(row(), after: .seconds(6_200), wish: wish, policy: feishu).due == nil)
+        // Outside the window the provider has no other token.
+        let long = Wish.token(minimumLife: .seconds(3_000))
+        feishu.overlap = .seconds(1_800)
+        #expect(assess(row(), after: .seconds(5_000), wish: long, policy: feishu).due == nil)
+    }
 }

@@ -59,6 +59,14 @@ import Tokens
         #expect(error?.field == field)
     }
 
+    @Test(arguments: [
+        #"{"class":"E","overlap":null}"#, #"{"renew_window":null}"#, #"{"class":"G","overlap":300,"gap":null}"#,
+    ])
+    func `null counts as absent`(text: String) throws {
+        let policy = try parse(text)
+        if policy.providerClass == .singleUse { #expect(policy.gap == .seconds(120)) }
+    }
+
     @Test func `each class has its margins`() {
         let day = Duration.seconds(7_200)
         #expect(Policy(.killsPrevious).softMargin(life: day) == .seconds(300))
