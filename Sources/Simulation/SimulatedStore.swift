@@ -152,8 +152,8 @@ final class SimulatedStore: TokenStore {
         }
     }
 
-    func noteUse(_ id: SecretID, seen: Timestamp?) throws(StoreError) -> Bool {
-        try run("note use") { [self] () throws(StoreError) in try inner.noteUse(id, seen: seen) }
+    func noteUse(_ id: SecretID, seen: Timestamp?, dueAt: Timestamp?) throws(StoreError) -> Bool {
+        try run("note use") { [self] () throws(StoreError) in try inner.noteUse(id, seen: seen, dueAt: dueAt) }
     }
 
     func noteEarlyReport(_ id: SecretID, generation: Int64) throws(StoreError) -> Bool {

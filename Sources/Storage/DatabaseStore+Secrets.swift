@@ -108,7 +108,7 @@ extension DatabaseStore: SecretStore {
                 """
                 SELECT realm.recipe_version, secret.version, realm.revision,
                     CASE WHEN realm.config IS NOT NULL OR realm.logic_code <> '' THEN 1 ELSE 0 END,
-                    token.realm, token.`key`, token.generation
+                    token.realm, token.`key`, token.generation, realm.policy
                 FROM realm INNER JOIN secret ON secret.realm = realm.id
                     INNER JOIN token ON token.realm = secret.realm AND token.`key` = secret.`key`
                 WHERE realm.id = \(id.realm) AND secret.`key` = \(id.key)
@@ -118,20 +118,23 @@ extension DatabaseStore: SecretStore {
                 row,
                 [
                     "realm.recipe_version", "secret.version", "realm.revision", "realm.config and logic_code",
-                    "token.realm", "token.key", "token.generation",
+                    "token.realm", "token.key", "token.generation", "realm.policy",
                 ])
             let version = Version(realm: try columns.integer(), secret: try columns.integer())
             let revision = try columns.integer()
             if try columns.integer() != 0 { return .some(.hasUpstream) }
             let stored = SecretID(realm: try columns.text(), key: try columns.text())
             let generation = try columns.integer()
-            return try place(token, stored, version, at: revision, after: generation) ? .some(.placed) : nil
+            let isTold = try policy(try columns.optionalText()).noticeURL != nil
+            let notice = isTold ? Notice(.token, generation: generation + 1) : nil
+            return try place(token, stored, version, at: revision, after: generation, notice) ? .some(.placed) : nil
         }
     }
 
     /// The fence goes up, so that no call of a recipe that is no more can store its token over this one.
     private func place(
-        _ token: PlacedToken, _ id: SecretID, _ version: Version, at revision: Int64, after generation: Int64
+        _ token: PlacedToken, _ id: SecretID, _ version: Version, at revision: Int64, after generation: Int64,
+        _ notice: Notice?
     ) throws(StoreError) -> Bool {
         let value = try sealer.seal(token.token, at: SealedPlace(.token, id, version: generation + 1))
         let expiresAt: Query =
@@ -145,7 +148,7 @@ extension DatabaseStore: SecretStore {
             let realms = try connection.execute(
                 "UPDATE realm SET revision = revision + 1 WHERE id = \(id.realm) AND revision = \(revision)")
             guard realms == 1 else { return false }
-            return try connection.execute(
+            let placed = try connection.execute(
                 """
                 UPDATE token SET token = \(value), sealed_with = \(sealer.sealingID), expires_at = \(expiresAt),
                     generation = \(generation + 1), fence = fence + 1, minted_at = \(now),
@@ -154,7 +157,10 @@ extension DatabaseStore: SecretStore {
                     retry_at = NULL, retry_class = NULL, retry_for_realm = NULL, retry_for_secret = NULL,
                     failure = NULL, fails = 0, holder = NULL, reason = NULL, taken_at = NULL, lease_until = NULL
                 WHERE realm = \(id.realm) AND `key` = \(id.key) AND generation = \(generation)
-                """) == 1
+                """)
+            guard placed == 1 else { return false }
+            if let notice { try connection.execute(insert(notice, of: id)) }
+            return true
         }
     }
 

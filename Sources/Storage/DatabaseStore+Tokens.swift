@@ -230,10 +230,13 @@ extension DatabaseStore: TokenStore {
             """) == 1
     }
 
-    package func noteUse(_ id: SecretID, seen: Timestamp?) throws(StoreError) -> Bool {
+    package func noteUse(_ id: SecretID, seen: Timestamp?, dueAt: Timestamp?) throws(StoreError) -> Bool {
         let isAsSeen: Query = if let seen { "used_at = \(seen.milliseconds)" } else { "used_at IS NULL" }
         return try execute(
-            "UPDATE token SET used_at = \(now) WHERE realm = \(id.realm) AND `key` = \(id.key) AND \(isAsSeen)") == 1
+            """
+            UPDATE token SET used_at = \(now), due_at = COALESCE(due_at, \(dueAt?.milliseconds))
+            WHERE realm = \(id.realm) AND `key` = \(id.key) AND \(isAsSeen)
+            """) == 1
     }
 
     package func noteEarlyReport(_ id: SecretID, generation: Int64) throws(StoreError) -> Bool {
@@ -270,7 +273,7 @@ extension DatabaseStore: TokenStore {
         }
     }
 
-    private func insert(_ notice: Notice, of id: SecretID) -> Query {
+    func insert(_ notice: Notice, of id: SecretID) -> Query {
         """
         INSERT INTO notice (realm, `key`, event, generation, failure, created_at, next_at)
         VALUES (\(id.realm), \(id.key), \(notice.event.rawValue), \(notice.generation),

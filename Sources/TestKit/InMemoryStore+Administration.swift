@@ -174,6 +174,9 @@ extension InMemoryStore: SecretStore {
             secret.row.endPause()
             secret.row.endLease()
             state.secrets[id] = secret
+            if realm.policy.noticeURL != nil {
+                state.add(Notice(.token, generation: secret.row.generation), of: id, at: now)
+            }
             return .placed
         }
     }

@@ -115,10 +115,11 @@ extension InMemoryStore: TokenStore {
         }
     }
 
-    package func noteUse(_ id: SecretID, seen: Timestamp?) throws(StoreError) -> Bool {
+    package func noteUse(_ id: SecretID, seen: Timestamp?, dueAt: Timestamp?) throws(StoreError) -> Bool {
         update(id) { row, now in
             guard row.usedAt == seen else { return false }
             row.usedAt = now
+            row.dueAt = row.dueAt ?? dueAt
             return true
         }
     }

@@ -35,10 +35,15 @@ extension StoreConformance {
             let fixture = try StoreFixture(store)
             try fixture.take()
             try expectEqual(try fixture.row().usedAt, nil)
-            try expect(try store.noteUse(fixture.id, seen: nil), "not noted")
+            try expect(try store.noteUse(fixture.id, seen: nil, dueAt: nil), "not noted")
             let first = try require(try fixture.row().usedAt)
-            try expect(try !store.noteUse(fixture.id, seen: nil), "noted twice")
-            try expect(try store.noteUse(fixture.id, seen: first), "not noted again")
+            try expect(try !store.noteUse(fixture.id, seen: nil, dueAt: nil), "noted twice")
+            let due = Timestamp(milliseconds: 4_102_444_800_000)
+            try expect(try store.noteUse(fixture.id, seen: first, dueAt: due), "not noted again")
+            try expectEqual(try fixture.row().dueAt, due)
+            let second = try fixture.row().usedAt
+            try expect(try store.noteUse(fixture.id, seen: second, dueAt: due + .seconds(1)), "not noted a third time")
+            try expectEqual(try fixture.row().dueAt, due)
             let other = try StoreFixture(store, key: "other")
             var request = try other.request()
             request.isUse = true
@@ -155,6 +160,11 @@ extension StoreConformance {
                 try store.placeToken(fixture.id, PlacedToken(token: Redacted("r"), expiry: .at(instant))), .placed)
             try expectEqual(try fixture.row().expiresAt, instant)
             try expectEqual(try fixture.row().generation, 3)
+            try expectEqual(try store.pendingNotices(limit: 10).notices.count, 0)
+            _ = try store.write("wx", RealmChange(policy: .set("{\"notice_url\":\"https://n.example/\"}")))
+            try expectEqual(try store.placeToken(fixture.id, short), .placed)
+            try expectEqual(
+                try store.pendingNotices(limit: 10).notices.map(\.notice), [Notice(.token, generation: 4)])
             let gone = SecretID(realm: "wx", key: "gone")
             try expectEqual(try store.placeToken(gone, never), nil)
         },

@@ -94,6 +94,12 @@ extension TokenService {
             "until": .string(policy.midnight(after: now).iso8601),
         ]
         if assessment.isInDoubt { status["in_doubt"] = true }
+        // Open, or run out under a call of which nobody knows what it did.
+        if let leaseUntil = row.leaseUntil {
+            status["lease"] = .object([
+                "reason": row.reason.map { .string($0.rawValue) } ?? .null, "until": instant(leaseUntil),
+            ])
+        }
         if let failure = row.failure, let retryAt = row.retryAt, row.retryFor == snapshot.version {
             status["failure"] = .object([
                 "class": .string(failure.failureClass.rawValue), "detail": .string(failure.detail),

@@ -159,13 +159,19 @@ package final class Broker {
 
     /// Keeps the schedule informed that somebody asks, by one statement in an eighth of the time after which a secret is idle.
     private func noteUse(_ id: SecretID, _ decision: Decision, _ view: View) {
-        guard case .answer(let answer) = decision, answer.source == .database, view.snapshot.policy.isScheduled,
-            view.snapshot.hasUpstream, answer.expiresAt != nil
+        let snapshot = view.snapshot
+        guard case .answer(let answer) = decision, answer.source == .database, snapshot.policy.isScheduled,
+            snapshot.hasUpstream, answer.expiresAt != nil
         else { return }
-        let usedAt = view.snapshot.row.usedAt
-        if let usedAt, view.assessment.now - usedAt < view.snapshot.policy.idleAfter / 8 { return }
+        let now = view.assessment.now
+        let usedAt = snapshot.row.usedAt
+        // A token that the schedule was kept from, or let lapse, is the schedule's again.
+        let dueAt =
+            snapshot.row.dueAt == nil
+            ? snapshot.policy.scheduleAt(id, expiresAt: snapshot.row.expiresAt, life: snapshot.life(now: now)) : nil
+        if dueAt == nil, let usedAt, now - usedAt < snapshot.policy.idleAfter / 8 { return }
         // The answer stands whether or not this is written.
-        _ = try? store.noteUse(id, seen: usedAt)
+        _ = try? store.noteUse(id, seen: usedAt, dueAt: dueAt)
     }
 
     /// A token that is bad when it has hardly been minted was ended by somebody who asks the provider past this service.

@@ -34,8 +34,9 @@ package protocol TokenStore: AnyObject {
     /// After a call of which nobody knows what it did: counts what the lease did not, and stores a notice. The lease stays.
     func abandon(_ id: SecretID, fence: Int64, extraCalls: Int64, notice: Notice?) throws(StoreError)
 
-    /// `SET used_at = now WHERE used_at IS NULL OR used_at = :seen`: false when another instance has noted it.
-    func noteUse(_ id: SecretID, seen: Timestamp?) throws(StoreError) -> Bool
+    /// `SET used_at = now, due_at = COALESCE(due_at, :dueAt) WHERE used_at IS NULL OR used_at = :seen`: false when another instance has
+    /// noted it.
+    func noteUse(_ id: SecretID, seen: Timestamp?, dueAt: Timestamp?) throws(StoreError) -> Bool
     /// Counts one report of a token that had hardly been minted, once for each generation.
     func noteEarlyReport(_ id: SecretID, generation: Int64) throws(StoreError) -> Bool
 

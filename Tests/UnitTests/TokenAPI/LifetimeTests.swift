@@ -207,6 +207,20 @@ import Tokens
         #expect(usage["least_calls_left"] == 1_998)
     }
 
+    @Test func `while nobody knows what a call did, the status names its lease`() throws {
+        let world = try World([World.token("one"), .failure(.ambiguous(.timeout))])
+        try world.register()
+        _ = try world.token()
+        #expect(try world.send(.get, "/api/secret/wx/app").json["status"]?["lease"] == nil)
+        world.clock.advance(by: .seconds(7_000))
+        #expect(try world.token().json["stale"] == true)
+        let status = try #require(try world.send(.get, "/api/secret/wx/app").json["status"])
+        #expect(status["lease"]?["reason"] == "soft")
+        #expect(status["in_doubt"] == nil)
+        world.clock.advance(by: .seconds(11))
+        #expect(try world.send(.get, "/api/secret/wx/app").json["status"]?["in_doubt"] == true)
+    }
+
     @Test func `a flush beyond the day's budget is suppressed, a report told when it may`() throws {
         let world = try World((1...9).map { World.token("t\($0)") })
         try world.register()

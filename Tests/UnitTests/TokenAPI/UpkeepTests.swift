@@ -48,6 +48,19 @@ import Tokens
         #expect(world.client.requests.count == 1)
     }
 
+    @Test func `a realm that lets the schedule in again is refreshed by it`() throws {
+        let world = try World([World.token("one"), World.token("two")])
+        try world.register()
+        try policy(world, #"{"scheduled_refresh":false}"#)
+        _ = try world.token()
+        world.clock.advance(by: .seconds(6_600))
+        try policy(world, #"{"scheduled_refresh":true}"#)
+        // It comes back with the first caller, and before the token turns soft.
+        #expect(try world.token().json["token"] == "one")
+        world.clock.advance(by: .seconds(330))
+        #expect(tick(world)["refreshed"] == 1)
+    }
+
     @Test func `a secret that nobody asks for is left to lapse, and comes back when somebody does`() throws {
         let world = try World((1...9).map { World.token("t\($0)") })
         try world.register()
@@ -136,6 +149,20 @@ import Tokens
         let message = Array("\(id).\(timestamp).".utf8) + request.body
         let code = try HMAC.code(of: message, key: Array(key.utf8))
         #expect(try signature == "v1,\(Base64.encode(code))")
+    }
+
+    @Test func `a token that an administrator stores is told as well`() throws {
+        let world = try World([World.answer(204, "")])
+        let body = #"{"id":"wx","policy":{"notice_url":"https://provider.test/notice"},"notice_key":"\#(key)"}"#
+        try #require(try world.send(.post, "/api/realm", body).status == 200)
+        _ = try world.send(.post, "/api/secret", #"{"realm":"wx","key":"app"}"#)
+        _ = try world.send(.put, "/api/secret/wx/app/token", #"{"token":"canary"}"#)
+        #expect(tick(world)["delivered"] == 1)
+        let told = try #require(world.client.requests.last).body
+        let notice = try JSON.Value(parsing: told)
+        #expect(notice["type"] == "token")
+        #expect(notice["generation"] == 1)
+        #expect(!String(decoding: told, as: UTF8.self).contains("canary"))
     }
 
     @Test func `a refresh that failed is told, whether or not the provider spoke`() throws {

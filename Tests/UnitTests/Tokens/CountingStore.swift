@@ -62,8 +62,8 @@ final class CountingStore: TokenStore {
         }
     }
 
-    func noteUse(_ id: SecretID, seen: Timestamp?) throws(StoreError) -> Bool {
-        try run("note use") { () throws(StoreError) in try store.noteUse(id, seen: seen) }
+    func noteUse(_ id: SecretID, seen: Timestamp?, dueAt: Timestamp?) throws(StoreError) -> Bool {
+        try run("note use") { () throws(StoreError) in try store.noteUse(id, seen: seen, dueAt: dueAt) }
     }
 
     func noteEarlyReport(_ id: SecretID, generation: Int64) throws(StoreError) -> Bool {
