@@ -9,10 +9,11 @@ extension DatabaseStore: UpkeepStore {
         // The index first, the realms after it: an optimiser that begins with a few realms reads all their tokens.
         let found = try rows(
             """
-            SELECT due.realm, due.`key`, due.due_at, due.used_at, due.has_failed, realm.policy
+            SELECT due.realm, due.`key`, due.due_at, due.used_at, due.had_no_answer, realm.policy
             FROM (
                 SELECT realm, `key`, due_at, used_at,
-                    CASE WHEN fails > 0 OR lease_until IS NOT NULL THEN 1 ELSE 0 END AS has_failed FROM token
+                    CASE WHEN retry_class = 'transient' OR lease_until <= \(now.milliseconds) THEN 1 ELSE 0 END AS had_no_answer
+                FROM token
                 WHERE due_at <= \(now.milliseconds) ORDER BY due_at LIMIT \(Int64(limit))
             ) AS due INNER JOIN realm ON realm.id = due.realm
             ORDER BY due.due_at
@@ -20,14 +21,14 @@ extension DatabaseStore: UpkeepStore {
         var tokens: [DueToken] = []
         for row in found {
             var columns = ColumnReader(
-                row, ["token.realm", "token.key", "token.due_at", "token.used_at", "token.fails", "realm.policy"])
+                row, ["token.realm", "token.key", "token.due_at", "token.used_at", "token.retry_class", "realm.policy"])
             let id = SecretID(realm: try columns.text(), key: try columns.text())
             let dueAt = try columns.instant()
             let usedAt = try columns.optionalInstant()
-            let hasFailed = try columns.integer() != 0
+            let hadNoAnswer = try columns.integer() != 0
             let text = try columns.optionalText()
             tokens.append(
-                DueToken(id: id, dueAt: dueAt, usedAt: usedAt, policy: try? policy(text), hasFailed: hasFailed))
+                DueToken(id: id, dueAt: dueAt, usedAt: usedAt, policy: try? policy(text), hadNoAnswer: hadNoAnswer))
         }
         return (now: now, tokens: tokens)
     }
@@ -38,6 +39,11 @@ extension DatabaseStore: UpkeepStore {
             UPDATE token SET due_at = \(next?.milliseconds)
             WHERE realm = \(id.realm) AND `key` = \(id.key) AND due_at = \(seen.milliseconds)
             """)
+    }
+
+    package func postponeAll(of realm: String, due now: Timestamp, to next: Timestamp) throws(StoreError) {
+        try execute(
+            "UPDATE token SET due_at = \(next.milliseconds) WHERE realm = \(realm) AND due_at <= \(now.milliseconds)")
     }
 
     func databaseNow() throws(StoreError) -> Timestamp {

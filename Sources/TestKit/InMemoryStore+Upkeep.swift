@@ -9,7 +9,8 @@ extension InMemoryStore: UpkeepStore {
                 guard let dueAt = secret.row.dueAt, dueAt <= now, let realm = state.realms[id.realm] else { return nil }
                 return DueToken(
                     id: id, dueAt: dueAt, usedAt: secret.row.usedAt, policy: realm.policy,
-                    hasFailed: secret.row.fails > 0 || secret.row.leaseUntil != nil)
+                    hadNoAnswer: secret.row.retryClass == .transient || secret.row.leaseUntil.map { $0 <= now } ?? false
+                )
             }
             return (now: now, tokens: Array(due.sorted { $0.dueAt < $1.dueAt }.prefix(limit)))
         }
@@ -18,6 +19,16 @@ extension InMemoryStore: UpkeepStore {
     package func postpone(_ id: SecretID, seen: Timestamp, to next: Timestamp?) throws(StoreError) {
         statement { state, _ in
             if state.secrets[id]?.row.dueAt == seen { state.secrets[id]?.row.dueAt = next }
+        }
+    }
+}
+
+extension InMemoryStore {
+    package func postponeAll(of realm: String, due now: Timestamp, to next: Timestamp) throws(StoreError) {
+        statement { state, _ in
+            for (id, secret) in state.secrets where id.realm == realm && secret.row.dueAt.map({ $0 <= now }) ?? false {
+                state.secrets[id]?.row.dueAt = next
+            }
         }
     }
 }

@@ -204,15 +204,20 @@ extension StoreConformance {
             try expect(now.milliseconds > 1_000_000_000_000, "\(now)")
             try expectEqual(tokens.map(\.id.key), ["first", "late"])
             try expectEqual(tokens.first?.policy, .undeclared)
-            try expectEqual(tokens.map(\.hasFailed), [false, false])
+            try expectEqual(tokens.map(\.hadNoAnswer), [false, false])
             try expectEqual(try store.due(limit: 1).tokens.map(\.id.key), ["first"])
             try store.postpone(ids[1], seen: Timestamp(milliseconds: 999), to: nil)
             try expectEqual(try store.due(limit: 10).tokens.count, 2)
             try store.postpone(ids[1], seen: Timestamp(milliseconds: 1_000), to: nil)
             try expectEqual(try store.due(limit: 10).tokens.map(\.id.key), ["late"])
             let late = try StoreFixture(store, key: "late")
-            try late.take()
-            try expectEqual(try store.due(limit: 10).tokens.map(\.hasFailed), [true])
+            try late.take(lease: .zero)
+            try expectEqual(try store.due(limit: 10).tokens.map(\.hadNoAnswer), [true])
+            try store.postponeAll(of: "elsewhere", due: now, to: now + .seconds(60))
+            try expectEqual(try store.due(limit: 10).tokens.count, 1)
+            try store.postponeAll(of: "wx", due: now, to: now + .seconds(60))
+            try expectEqual(try store.due(limit: 10).tokens.count, 0)
+            try expectEqual(try StoreFixture(store, key: "future").row().dueAt?.milliseconds, 4_102_444_800_000)
         },
         StoreConformance("the notices of one realm are put off together, and the old ones given up") { store in
             var ids: [SecretID] = []

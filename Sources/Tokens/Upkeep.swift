@@ -27,6 +27,8 @@ package protocol UpkeepStore: AnyObject {
     func due(limit: Int) throws(StoreError) -> (now: Timestamp, tokens: [DueToken])
     /// Moves the next look at a token, unless somebody has moved it since it was read; nil for never again.
     func postpone(_ id: SecretID, seen: Timestamp, to next: Timestamp?) throws(StoreError)
+    /// Moves whatever is due of a realm.
+    func postponeAll(of realm: String, due now: Timestamp, to next: Timestamp) throws(StoreError)
 }
 
 /// Refreshes what turns soft before a caller meets it: what the schedule runs.
@@ -87,14 +89,19 @@ package final class Upkeep {
                     waiting.append(token)
                     continue
                 }
+                // Behind the one that had no answer, which then tells of them.
+                let next = now + Policy.tick + .milliseconds(1)
                 if mustWait || lost[token.id.realm, default: .zero] >= Upkeep.patience {
                     report.passed += 1
-                    // Behind the one that had no answer, which then tells of them.
-                    try store.postpone(token.id, seen: token.dueAt, to: now + Policy.tick + .milliseconds(1))
+                    try store.postpone(token.id, seen: token.dueAt, to: next)
                     continue
                 }
                 if try !look(at: token, now: now, requestID, deadline: deadline, &report) {
                     lost[token.id.realm, default: .zero] += begun.elapsed(to: clock.now())
+                    // At once, so that they keep nobody's place when the time is over.
+                    if lost[token.id.realm, default: .zero] >= Upkeep.patience {
+                        try store.postponeAll(of: token.id.realm, due: now, to: next)
+                    }
                 }
             }
             if isLast { return report }

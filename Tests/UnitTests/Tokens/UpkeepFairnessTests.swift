@@ -44,6 +44,17 @@ import Tokens
         #expect(callsOfHung == ["hung": 2])
     }
 
+    @Test func `large realms that hang hold the others up for a tick each, not for every token`() throws {
+        try allDue(["hung-1", "hung-2", "wx"], each: 60)
+        var refreshed = 0
+        for _ in 0..<4 {
+            refreshed += try tick().refreshed
+            clock.advance(by: .seconds(50))
+        }
+        #expect(refreshed == 60)
+        #expect(callsOfHung.values.reduce(0, +) <= 8)
+    }
+
     @Test func `what failed last time comes after what did not, however many realms hang`() throws {
         try allDue(["hung-1", "hung-2", "hung-3", "hung-4", "wx"], each: 2)
         // The jitter mixes the realms; two calls fill a tick.
