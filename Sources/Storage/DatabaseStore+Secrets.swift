@@ -81,11 +81,13 @@ extension DatabaseStore: SecretStore {
             let new = merged ?? old
             let newVersion = max(version + 1, now.milliseconds)
             let discard: Query = if discardsToken { ", valid_from = \(newVersion)" } else { "" }
-            // Another refresh token begins another line: what was issued for the one before is of no use any more.
+            // Another refresh token begins another line: what was issued for the one before is of no use any more. So does another
+            // destination: what the provider before issued was not entered for it.
+            let isMoved = oldDestination != nil && newDestination != oldDestination
             let isSameRefreshToken =
                 new["refresh_token"].map { Array($0.reveal().utf8) }
                 == old["refresh_token"].map { Array($0.reveal().utf8) }
-            let refresh: Query = if isSameRefreshToken { "" } else { ", refresh_version = \(newVersion)" }
+            let refresh: Query = if isSameRefreshToken && !isMoved { "" } else { ", refresh_version = \(newVersion)" }
             let sealed = try seal(new, of: stored, newVersion)
             let updated = try execute(
                 """

@@ -147,7 +147,8 @@ extension InMemoryStore: SecretStore {
                     new = old
                 }
                 let isSameRefreshToken = new.credentials["refresh_token"] == old.credentials["refresh_token"]
-                if !isSameRefreshToken { new.refreshVersion = new.version }
+                let isMoved = old.confirmedFor != nil && new.confirmedFor != old.confirmedFor
+                if !isSameRefreshToken || isMoved { new.refreshVersion = new.version }
             }
             state.secrets[id] = new
             return Secret(id, new)

@@ -40,6 +40,19 @@ extension StoreConformance {
             _ = try store.write(fixture.id, change, discardsToken: false, destination: first)
             try expectEqual(try fixture.snapshot().version, next)
         },
+        StoreConformance("a refresh token issued for one destination is not given with what is entered for another") {
+            store in
+            let fixture = try StoreFixture(store)
+            let change = ["key_1": Change.set(Redacted("one"))]
+            try fixture.mint(refreshToken: "R2")
+            _ = try store.write(fixture.id, change, discardsToken: false, destination: first)
+            try expectEqual(try fixture.refreshToken(), Redacted("R2"))
+            _ = try store.write(fixture.id, change, discardsToken: false, destination: second)
+            try expectEqual(try fixture.refreshToken(), nil)
+            try fixture.mint(refreshToken: "R3")
+            try expectEqual(try store.confirmSecrets(of: "wx", first), 1)
+            try expectEqual(try fixture.refreshToken(), Redacted("R3"))
+        },
         StoreConformance(
             "what was entered before destinations were kept is confirmed for the one before the first change"
         ) {
@@ -81,4 +94,20 @@ extension StoreConformance {
             try expectEqual(try store.confirmSecrets(of: "nobody", second), 0)
         },
     ]
+}
+
+extension StoreFixture {
+    /// The refresh token that goes with the credentials.
+    fileprivate func refreshToken() throws -> Redacted<String>? {
+        try require(try store.material(id)).refreshToken
+    }
+
+    /// Stores a token and the refresh token that came with it.
+    fileprivate func mint(refreshToken: String) throws {
+        try take()
+        var record = try record("t")
+        record.refreshToken = RotatedRefreshToken(
+            value: Redacted(refreshToken), descendsFrom: try require(try store.material(id)).refreshVersion)
+        try expect(try store.commit(id, record), "the token was not stored")
+    }
 }
