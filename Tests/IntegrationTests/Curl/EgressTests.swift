@@ -15,6 +15,22 @@ import Testing
         }
     }
 
+    /// Two listeners at one port: on 127.0.0.2, and on 127.0.0.1, where another may have taken a port that is free on the first.
+    private static func pair() throws -> (outside: SocketServer, inside: SocketServer) {
+        func server(_ text: String, address: UInt32, port: UInt16) throws -> SocketServer {
+            try SocketServer(address: address, port: port) { connection in
+                connection.read()
+                connection.answer(text)
+            }
+        }
+        for _ in 0..<50 {
+            let outside = try server("outside", address: 0x7F00_0002, port: 0)
+            if let inside = try? server("inside", address: 0x7F00_0001, port: outside.port) { return (outside, inside) }
+            outside.stop()
+        }
+        throw POSIXError(.EADDRNOTAVAIL)
+    }
+
     @Test(arguments: ["127.0.0.1", "[::ffff:127.0.0.1]", "127.0.0.1,8.8.8.8", "[::1],127.0.0.1", "0.0.0.0"])
     func `a name that leads inside is refused before anything connects`(addresses: String) throws {
         let server = try EgressTests.answering()
@@ -43,17 +59,11 @@ import Testing
     }
 
     @Test func `a resolver that answers otherwise the second time gets nothing through`() throws {
-        let outside = try SocketServer(address: 0x7F00_0002) { connection in
-            connection.read()
-            // Kept, it would carry the next request as well, to where the first one went.
-            connection.write("HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 7\r\n\r\noutside")
+        let (outside, inside) = try EgressTests.pair()
+        defer {
+            outside.stop()
+            inside.stop()
         }
-        defer { outside.stop() }
-        let inside = try SocketServer(port: outside.port) { connection in
-            connection.read()
-            connection.answer("inside")
-        }
-        defer { inside.stop() }
         // What is outside must be an address of this machine: no test connects elsewhere.
         let open = IPAddress("127.0.0.2")
         let client = CurlClient(mayConnect: { $1 == open })
