@@ -20,7 +20,8 @@ import Testing
         func server(_ text: String, address: UInt32, port: UInt16) throws -> SocketServer {
             try SocketServer(address: address, port: port) { connection in
                 connection.read()
-                connection.answer(text)
+                // Not kept: the next call must connect.
+                connection.answer(text, head: "HTTP/1.1 200 OK\r\nConnection: close\r\n")
             }
         }
         for _ in 0..<50 {
