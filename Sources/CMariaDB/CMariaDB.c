@@ -79,6 +79,13 @@ static int wait_for(const struct cmariadb_table *t, MYSQL *m, int wanted) {
     return status ? status : MYSQL_WAIT_TIMEOUT;
 }
 
+// Waits until a server that has accepted the connection speaks, or the connection breaks; 0 after the connection's time.
+static int wait_for_greeting(const struct cmariadb_table *t, MYSQL *m) {
+    struct pollfd socket = {.fd = t->mysql_get_socket(m), .events = POLLIN};
+    unsigned timeout = t->mysql_get_timeout_value_ms(m);
+    return poll(&socket, 1, timeout ? (int)timeout : -1) > 0;
+}
+
 MYSQL *cmariadb_connect(
     const struct cmariadb_table *t, MYSQL *m, const char *host, const char *user, const char *password,
     const char *database, unsigned port, const char *socket, unsigned long flags, _Bool demands_tls, _Bool *is_exposed) {
@@ -91,7 +98,9 @@ MYSQL *cmariadb_connect(
     _Bool is_greeted = 0;
     while (wanted) {
         int status = wait_for(t, m, wanted);
-        if (!is_greeted && status & MYSQL_WAIT_READ) {
+        // Once connected, the library reads what is there without waiting for it: the greeting must not come in between.
+        if (!is_greeted && status & MYSQL_WAIT_WRITE && !wait_for_greeting(t, m)) status = MYSQL_WAIT_TIMEOUT;
+        if (!is_greeted && status & (MYSQL_WAIT_READ | MYSQL_WAIT_WRITE)) {
             enum greeting greeting = look_at_greeting(t->mysql_get_socket(m));
             // A greeting that comes in pieces is like none: it fits into any packet of the network.
             if (greeting == GREETING_PARTIAL || greeting == GREETING_WITHOUT_TLS) {
