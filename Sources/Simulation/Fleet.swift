@@ -17,6 +17,7 @@ final class Fleet {
         let store: SimulatedStore
         let upstream: SimulatedUpstream
         let broker: Broker
+        let upkeep: Upkeep
         var isBusy = false
 
         init(_ world: World, _ inner: any ConformingStore, _ machine: Machine, _ flights: Flights) {
@@ -25,6 +26,7 @@ final class Fleet {
             broker = Broker(
                 store: store, upstream: upstream, clock: machine.clock, random: Random(seed: world.random.next()),
                 flights: flights)
+            upkeep = Upkeep(store: store, broker: broker, clock: machine.clock)
         }
     }
 
@@ -39,6 +41,8 @@ final class Fleet {
     private var instances: [Instance] = []
     private var started = 0
     static let id = SecretID(realm: "wx", key: "app")
+    /// Other secrets of the realm, which are there where the realm's calls are limited.
+    static let neighbours = (1...3).map { SecretID(realm: "wx", key: "neighbour-\($0)") }
 
     init(_ world: World, _ inner: any ConformingStore, _ rules: Rules) {
         self.world = world
@@ -57,21 +61,17 @@ final class Fleet {
     }
 
     /// Hands a request to an instance that is free; `reply` runs when its answer has crossed the network.
-    func ask(_ wish: Wish, _ reply: @escaping (Reply) -> Void) {
-        for index in instances.indices where instances[index].machine.isDead { instances[index] = start() }
-        let free = instances.filter { !$0.machine.isFrozen && $0.workers.contains { !$0.isBusy } }
-        guard !free.isEmpty else {
+    func ask(_ wish: Wish, for id: SecretID = Fleet.id, _ reply: @escaping (Reply) -> Void) {
+        guard let (instance, worker) = idle() else {
             world.after(.seconds(1)) { reply(.lost) }
             return
         }
-        let instance = world.random.pick(free)
-        guard let worker = instance.workers.first(where: { !$0.isBusy }) else { return }
         worker.isBusy = true
         _ = Task(instance.machine) { [world] task in
             worker.store.task = task
             worker.upstream.task = task
             task.sleep(world.random.milliseconds(0...20))
-            let result = self.serve(wish, worker, task)
+            let result = self.serve(wish, for: id, worker, task)
             worker.isBusy = false
             if task.isGhost {
                 reply(.lost)
@@ -82,20 +82,64 @@ final class Fleet {
         }
     }
 
-    private func serve(_ wish: Wish, _ worker: Worker, _ task: Task) -> Reply {
+    /// The platform's schedule fires on an instance that is free.
+    func sweep() {
+        guard let (instance, worker) = idle() else { return }
+        worker.isBusy = true
+        _ = Task(instance.machine) { [world] task in
+            worker.store.task = task
+            worker.upstream.task = task
+            let report = try? worker.upkeep.run(deadline: task.machine.clock.now() + .seconds(50))
+            if let report, report.refreshed > 0 { world.count(.sweptRefresh) }
+            worker.isBusy = false
+        }
+    }
+
+    private func idle() -> (Instance, Worker)? {
+        for index in instances.indices where instances[index].machine.isDead { instances[index] = start() }
+        let free = instances.filter { !$0.machine.isFrozen && $0.workers.contains { !$0.isBusy } }
+        guard !free.isEmpty else { return nil }
+        let instance = world.random.pick(free)
+        return instance.workers.first { !$0.isBusy }.map { (instance, $0) }
+    }
+
+    /// What the planted mistakes of a caller's way make of its wish.
+    private func mutated(_ wish: Wish, _ worker: Worker) -> Wish {
+        guard case .token(let minimumLife?) = wish else { return wish }
+        switch world.mutation {
+        case .minimumLifeIgnored: return .token(minimumLife: nil)
+        case .minimumLifeKills:
+            // As if the wish made the token due where a mint ends it.
+            guard let read = worker.store.lastRead, let expiresAt = read.snapshot.row.expiresAt,
+                expiresAt - world.now < minimumLife
+            else { return wish }
+            return .flush
+        default: return wish
+        }
+    }
+
+    private func serve(_ wish: Wish, for id: SecretID, _ worker: Worker, _ task: Task) -> Reply {
         var patience: Patience?
         let deadline = task.machine.clock.now() + .seconds(14)
         while !task.isGhost {
-            switch worker.broker.decide(Fleet.id, wish: wish, deadline: deadline, resuming: patience) {
+            let decision = worker.broker.decide(
+                id, wish: mutated(wish, worker), deadline: deadline, resuming: patience)
+            switch decision {
+            case .answer(let answer) where world.mutation == .noFallback && answer.isStale:
+                let refusal = Refusal.upstream(
+                    UpstreamFailure(.refused, .configuration, detail: "refused"), retryAfter: .seconds(1))
+                rules.check(refusal, wish, task, worker.store.lastRead)
+                return .refused(refusal)
             case .answer(let answer):
                 if task.isGhost { return .lost }
-                if let read = worker.store.lastRead { rules.check(answer, read: read.snapshot, at: read.at, wish) }
+                if id == Fleet.id, let read = worker.store.lastRead {
+                    rules.check(answer, read: read.snapshot, at: read.at, wish, task)
+                }
                 return .answer(answer)
             case .refuse(let refusal):
-                if !task.isGhost { rules.check(refusal) }
+                if !task.isGhost, id == Fleet.id { rules.check(refusal, wish, task, worker.store.lastRead) }
                 return .refused(refusal)
             case .wait(let delay, let state):
-                if wish == .upkeep { return .lost }
                 patience = state
                 task.sleep(delay)
             }

@@ -51,7 +51,6 @@ final class Machine {
         world.note("\(name) freezes for \(length.wholeMilliseconds) ms")
         clock.freeze(length)
         disturbances += 1
-        world.disturb(for: length)
         frozenUntil = max(frozenUntil, world.now + length)
     }
 
@@ -59,13 +58,11 @@ final class Machine {
         world.note("\(name)'s clock jumps by \(length.wholeMilliseconds) ms")
         clock.jump(length)
         disturbances += 1
-        world.disturb()
     }
 
     func kill() {
         world.note("\(name) is killed")
         isDead = true
-        world.disturb()
     }
 }
 
@@ -80,6 +77,8 @@ final class Task {
     var isHolder = false
     /// Whether anything has gone wrong since it took the lease.
     var hadFault = false
+    /// Whether its own machine or its connection to the database kept it from going on.
+    var isDisturbed = false
 
     init(_ machine: Machine, _ body: @escaping (Task) -> Void) {
         self.machine = machine
@@ -111,7 +110,10 @@ final class Task {
             world.at(machine.frozenUntil) { self.resume() }
             coroutine?.suspend()
         }
-        if machine.disturbances != disturbances { hadFault = true }
+        if machine.disturbances != disturbances {
+            hadFault = true
+            isDisturbed = true
+        }
         if machine.isDead { isGhost = true }
     }
 
@@ -121,6 +123,7 @@ final class Task {
         let scenario = world.scenario
         if world.random.chance(isHolder ? scenario.holderFaults : scenario.otherFaults) {
             hadFault = true
+            isDisturbed = true
             if world.random.chance(0.4) {
                 world.count(.kill)
                 machine.kill()
@@ -136,11 +139,13 @@ final class Task {
             let longest: Int64 = 20_000
             machine.setClock(by: world.random.milliseconds((machine.clock.countsFrozenTime ? -longest : 0)...longest))
             hadFault = true
+            isDisturbed = true
         }
     }
 
     func freeze() {
         hadFault = true
+        isDisturbed = true
         let bound = world.random.pick([2_000, 12_000, 60_000, 400_000, 3_600_000] as [Int64])
         machine.freeze(world.random.milliseconds(100...bound))
         sleep(.zero)

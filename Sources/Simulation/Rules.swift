@@ -12,6 +12,8 @@ final class Rules {
 
     /// What a mark and the refresh that heals it may still end of what was promised before.
     private static let healing = Duration.seconds(150)
+    /// What a token's life may lose between the look and the answer.
+    private static let travel = Duration.seconds(3)
 
     init(_ world: World) {
         self.world = world
@@ -20,7 +22,7 @@ final class Rules {
     // MARK: Rule 2
 
     /// - Parameter instant: when the database read what the answer was made of.
-    func check(_ answer: Answer, read snapshot: Snapshot, at instant: Timestamp, _ wish: Wish) {
+    func check(_ answer: Answer, read snapshot: Snapshot, at instant: Timestamp, _ wish: Wish, _ task: Task) {
         answers += 1
         if answer.isStale { world.count(.stale) }
         if answer.isSuppressed { world.count(.suppressed) }
@@ -44,26 +46,86 @@ final class Rules {
         if version.secret < snapshot.validFrom.secret || version.realm < snapshot.validFrom.realm {
             world.violate("t\(number) was served though an administrator discarded it")
         }
+        checkMinimumLife(answer, snapshot, wish, task)
     }
 
-    func check(_ refusal: Refusal) {
+    /// Where a mint ends nothing, a caller gets the life that it asks for, up to half of what is granted.
+    private func checkMinimumLife(_ answer: Answer, _ snapshot: Snapshot, _ wish: Wish, _ task: Task) {
+        let scenario = world.scenario
+        let policy = scenario.policy
+        guard case .token(let wished?) = wish, policy.overlap == nil, policy.renewWindow == nil,
+            policy.concurrency == nil, let expiresIn = answer.expiresIn
+        else { return }
+        // Whoever meets another's refresh, or a failure, gets what there is.
+        guard !answer.isStale, snapshot.row.leaseUntil == nil, scenario.workersPerInstance == 1, !task.isDisturbed
+        else { return }
+        let least = min(wished, scenario.life / 2) - Rules.travel
+        if expiresIn < least {
+            world.violate("min_ttl: \(expiresIn.wholeSeconds) s were given, \(wished.wholeSeconds) s asked for")
+        }
+    }
+
+    // MARK: Rules 4 and 6
+
+    /// - Parameter read: the last reading of the row by whoever refuses.
+    func check(_ refusal: Refusal, _ wish: Wish, _ task: Task, _ read: (at: Timestamp, snapshot: Snapshot)?) {
         world.count(.refusal)
         world.note("refuses \(refusal)")
-        if case .spent = refusal {
+        if let read, refusal != .storeUnavailable, !task.isDisturbed {
+            checkFallback(refusal, wish, read.snapshot, at: read.at)
+        }
+        switch refusal {
+        case .spent:
             world.count(.spent)
+            if !task.isDisturbed, let read, !world.bounds.isSpent(wish, at: read.at) {
+                world.violate("rule 7: a refusal for calls that are not used up: \(refusal)")
+            }
             return
+        case .storeBroken: world.violate("the store was called broken")
+        case .unknownRealm, .unknownSecret, .noUpstream, .denied: world.violate("\(refusal)")
+        case .sameTokenAgain:
+            let kind = world.scenario.kind
+            if kind != .sameWhileValid, kind != .extends { world.violate("rule 4: \(refusal)") }
+            return
+        case .upstream, .busy, .held, .storeUnavailable: break
         }
         if world.scenario.isCalm { world.violate("rule 4: a refusal though nothing went wrong: \(refusal)") }
-        switch refusal {
-        case .storeBroken: world.violate("the store was called broken")
-        // One lease, the doubt that it leaves, and the pause of a failure: all of it ends.
-        case .busy, .upstream, .storeUnavailable:
-            let policy = world.scenario.policy
-            let longest = policy.lease + (policy.overlap ?? .zero) + .seconds(960)
-            if world.now > world.disturbedUntil + longest {
-                world.violate("rule 4: a refusal long after the last fault: \(refusal)")
+        checkDelay(refusal, wish, task)
+    }
+
+    /// A caller is sent away only while a holder may still be at it, a failure's pause lasts, or its own machine failed.
+    private func checkDelay(_ refusal: Refusal, _ wish: Wish, _ task: Task) {
+        if task.isDisturbed { return }
+        if refusal == .storeUnavailable {
+            // Somebody in the same process learnt it.
+            if world.now - world.databaseFailedAt > .seconds(1) {
+                world.violate("rule 4: a database that was there was called away")
             }
-        default: break
+            return
+        }
+        let end = world.bounds.refusalsEnd(wish)
+        if world.now > end {
+            world.violate(
+                "rule 4: a refusal \((world.now - end).wholeMilliseconds) ms after what may delay a caller: \(refusal)")
+        }
+    }
+
+    /// While the stored token lives it is what everybody gets but its reporter.
+    private func checkFallback(_ refusal: Refusal, _ wish: Wish, _ snapshot: Snapshot, at instant: Timestamp) {
+        let row = snapshot.row
+        guard let token = row.token, let number = TokenName.number(token.reveal()),
+            wish != .replacement(of: token.reveal()),
+            let mintedFor = row.mintedFor, mintedFor.realm >= snapshot.validFrom.realm,
+            mintedFor.secret >= snapshot.validFrom.secret, row.doubts == 0, row.diesAt == nil
+        else { return }
+        if let takenAt = row.takenAt {
+            // Who waits for another's call may be sent away; who made one itself, and failed, may not.
+            guard case .upstream = refusal else { return }
+            if let overlap = world.scenario.policy.overlap, takenAt + overlap <= instant + Rules.travel { return }
+        }
+        let end = min(world.provider.token(number).diesAt, row.expiresAt ?? instant + .seconds(3_600))
+        if end > instant + Rules.travel {
+            world.violate("rule 6: a refusal though t\(number) lives for \((end - instant).wholeSeconds) s: \(refusal)")
         }
     }
 
@@ -132,19 +194,36 @@ final class Rules {
     private func checkNumberOfCalls() {
         let scenario = world.scenario
         let policy = scenario.policy
-        if let quota = policy.quota {
-            // One midnight may lie in a history, and the second try of a transient failure is counted after it was made.
-            let tries = world.count(of: [.providerBusy, .connectionRefused])
-            if world.calls > 2 * Int(quota) + tries { world.violate("rule 7: \(world.calls) calls, \(quota) a day") }
+        var margin = policy.softMargin(life: scenario.life)
+        margin += min(Policy.tick, margin)
+        // A caller's wish for a longer life is granted up to half of it.
+        if policy.overlap == nil, policy.renewWindow == nil, scenario.minimumLives > 0 {
+            margin = max(margin, scenario.life / 2)
         }
-        guard policy.kills(.soft) else { return }
-        let soft = policy.softMargin(life: scenario.life)
-        let routine = Int(scenario.length / (scenario.life - soft - Policy.tick)) + 1
-        let forced = Int(scenario.length / policy.gap) + 1
+        // Where the provider gives the stored token again, once before its end, at it, and after it.
+        let perLife = policy.renewWindow == nil ? 1 : 3
+        let routine = perLife * (Int(scenario.length / (scenario.life - margin)) + 1)
+        var forced = Int(policy.flushBudget) * (world.count(of: [.midnight]) + 1)
+        // A token that was given again is asked for again after a minute.
+        let isSameAgain = scenario.kind == .sameWhileValid || scenario.kind == .extends
+        let gap = isSameAgain ? max(policy.gap, .seconds(60)) : policy.gap
+        if gap > .zero { forced = min(forced, Int(scenario.length / gap) + 1) }
         let faults = world.count(of: Event.faults) + 2 * world.count(of: [.edit, .discard])
         if world.calls > routine + forced + faults {
             world.violate(
-                "rule 7: \(world.calls) calls, \(routine) by lifetime, \(forced) by gap, \(faults) for faults")
+                "rule 7: \(world.calls) calls, \(routine) by lifetime, \(forced) by gap and budget, \(faults) for faults"
+            )
         }
+    }
+
+    // MARK: The schedule
+
+    /// At the end: where nothing goes wrong, no caller of a realm with a schedule meets a dead token but the first.
+    func checkSchedule() {
+        let scenario = world.scenario
+        guard scenario.isCalm, scenario.isScheduled, scenario.policy.quota == nil,
+            scenario.policy.softMargin(life: scenario.life) >= Policy.tick * 2, world.deadRefreshes > 1
+        else { return }
+        world.violate("schedule: \(world.deadRefreshes - 1) refreshes of a dead token")
     }
 }

@@ -19,6 +19,8 @@ struct Scenario {
     let caches: Int
     let consumers: Int
     let isScheduled: Bool
+    /// Nobody asks for most of a token's life.
+    let isQuiet: Bool
 
     /// Chances at every step of whoever holds a lease, and of everybody else.
     let holderFaults: Double
@@ -38,7 +40,7 @@ struct Scenario {
         var random = Random(seed: seed ^ 0xA5A5_5A5A)
         // Most histories are of the class that is hardest to get right.
         let kind: ClassRules.Kind =
-            mutation != nil || random.chance(0.55) ? .killsPrevious : random.pick(ClassRules.Kind.allCases)
+            mutation?.kind ?? (random.chance(0.55) ? .killsPrevious : random.pick(ClassRules.Kind.allCases))
         self.kind = kind
         let lives: [Int64] = mutation != nil ? [1_800] : [1_800, 1_800, 1_800, 7_200, 600, 120]
         let life = random.pick(lives)
@@ -58,7 +60,11 @@ struct Scenario {
         case .sameWhileValid, .extends, .independent, .singleUse: break
         }
         if random.chance(0.2) { text += ",\"quota\":\(random.pick([8, 40]))" }
-        isScheduled = random.chance(0.5)
+        // The provider's day ends in the midst of some histories.
+        if random.chance(0.3) { text += ",\"day_offset\":\(random.pick([3_600, 5_400]))" }
+        if random.chance(0.1) || mutation == .noConcurrency { text += ",\"concurrency\":\(random.pick([1, 2]))" }
+        isQuiet = random.chance(0.05) || mutation == .noSchedule
+        isScheduled = random.chance(0.5) || mutation == .noSchedule
         text += ",\"scheduled_refresh\":\(isScheduled)}"
         policyText = text
         policy = Policy(stored: text)
@@ -66,8 +72,9 @@ struct Scenario {
         instances = 5
         workersPerInstance = random.chance(0.3) ? 3 : 1
         caches = 2
-        consumers = Int(random.within(3...7))
-        let level = random.pick([0, 1, 2, 3])
+        let crowd = Int(random.within(3...7))
+        consumers = isQuiet ? 1 : crowd
+        let level = mutation == .noSchedule ? 0 : random.pick([0, 1, 2, 3])
         holderFaults = [0, 0.005, 0.02, 0.06][level]
         otherFaults = [0, 0.0002, 0.001, 0.002][level]
         databaseFaults = [0, 0.001, 0.005, 0.01][random.pick([0, level])]
@@ -84,7 +91,7 @@ struct Scenario {
     /// Nothing goes wrong, and nobody asks for anything but the token.
     var isCalm: Bool {
         holderFaults == 0 && otherFaults == 0 && databaseFaults == 0 && providerFaults == 0 && connectionFaults == 0
-            && lateSends == 0 && flushes == 0 && editsPerHour == 0 && clockJumps == 0
+            && lateSends == 0 && flushes == 0 && editsPerHour == 0 && clockJumps == 0 && policy.concurrency == nil
     }
 }
 
@@ -102,4 +109,37 @@ package enum Mutation: String, CaseIterable, Sendable {
     case takeoverAtLeaseEnd = "takeover-at-lease-end"
     /// A second mint follows the first at once.
     case noGap = "gap-of-zero"
+    /// After the second lost lease in a row nobody mints for 250 s.
+    case slowTakeover = "slow-takeover-after-lost-leases"
+    /// A pause after a failure lasts a millisecond.
+    case noPause = "pause-of-a-millisecond"
+    /// Forced calls are not counted.
+    case noFlushBudget = "no-flush-budget"
+    /// Calls are not counted.
+    case noQuota = "no-quota"
+    /// A caller is told of the failure though the old token lives.
+    case noFallback = "no-old-token-after-failure"
+    /// The look lets a call go however little of the lease is left.
+    case noLookTime = "look-without-remaining-time"
+    /// `min_ttl` is not heard where a mint ends nothing.
+    case minimumLifeIgnored = "min-ttl-ignored"
+    /// `min_ttl` mints where that ends the token before.
+    case minimumLifeKills = "min-ttl-where-a-mint-kills"
+    /// Every call of the realm finds a place.
+    case noConcurrency = "no-concurrency-limit"
+    /// The stored token given again may be asked for again at once.
+    case sameTokenAtOnce = "same-token-asked-at-once"
+    /// The schedule finds nothing due.
+    case noSchedule = "no-schedule"
+}
+
+extension Mutation {
+    /// The class of provider where the mistake shows.
+    var kind: ClassRules.Kind {
+        switch self {
+        case .minimumLifeIgnored: .independent
+        case .sameTokenAtOnce: .sameWhileValid
+        default: .killsPrevious
+        }
+    }
 }

@@ -14,6 +14,12 @@ final class SimulatedStore: TokenStore {
     private(set) var lastRead: (at: Timestamp, snapshot: Snapshot)?
     /// Until when the lease that this worker took lasts.
     private(set) var leaseUntil: Timestamp?
+    /// What was read when that lease was decided on, and why it was taken.
+    private(set) var decided: (at: Timestamp, reason: RefreshReason)?
+    /// Until when the place that this worker was given among the realm's calls lasts.
+    private(set) var placeUntil: Timestamp?
+    /// The reading under way is the look before the request is sent.
+    var isLooking = false
 
     init(_ world: World, _ inner: any ConformingStore) {
         self.world = world
@@ -29,9 +35,10 @@ final class SimulatedStore: TokenStore {
         if task.isGhost { throw .unavailable }
         if world.random.chance(world.scenario.databaseFaults) {
             task.hadFault = true
-            world.disturb(for: .seconds(6))
+            task.isDisturbed = true
             for call in world.mints where call.task === task { call.databaseFailed = true }
             world.note("\(task.machine.name) \(name) fails")
+            defer { world.databaseFailedAt = world.now }
             try fail(task, writes: writes, effect)
         }
         let result = try effect()
@@ -82,12 +89,21 @@ final class SimulatedStore: TokenStore {
     func take(_ id: SecretID, _ lease: LeaseRequest) throws(StoreError) -> Bool {
         if lease.doubts > 0 { world.count(.lostLease) }
         let machine = task?.machine.name ?? ""
+        let read = lastRead
         let isTaken = try run("take") { [self] () throws(StoreError) -> Bool in
             var lease = lease
             if world.mutation == .noDoubt { lease.doubts = 0 }
             let isTaken = try inner.take(id, lease)
             if isTaken {
                 leaseUntil = world.now + lease.lease
+                if let read, id == Fleet.id {
+                    decided = (at: read.at, reason: lease.reason)
+                    if lease.reason == .dead { world.deadRefreshes += 1 }
+                    let broken = world.bounds.taken(
+                        over: read.snapshot.row, for: lease.reason, version: read.snapshot.version, read: read.at,
+                        now: world.now)
+                    if let broken { world.violate(broken) }
+                }
                 world.note("\(machine) takes \(lease.fence + 1) for \(lease.reason.rawValue), doubts \(lease.doubts)")
             }
             return isTaken
@@ -112,7 +128,13 @@ final class SimulatedStore: TokenStore {
                 }
             default: break
             }
+            if mint.sameTokenNextMintAt != nil {
+                world.count(.sameToken)
+                if world.mutation == .sameTokenAtOnce { mint.sameTokenNextMintAt = mint.look }
+            }
             let isDone = try inner.commit(id, mint)
+            guard id == Fleet.id else { return isDone }
+            if isDone { world.bounds.committed(now: world.now) }
             if isDone, let number = TokenName.number(mint.token.reveal()) { world.mints[number].isStored = true }
             world.note("\(machine) commits \(mint.token.reveal()) with \(mint.fence): \(isDone)")
             return isDone
@@ -122,7 +144,10 @@ final class SimulatedStore: TokenStore {
     func release(_ id: SecretID, _ release: LeaseRelease) throws(StoreError) -> Bool {
         try run("release") { [self] () throws(StoreError) -> Bool in
             guard case .found(let before) = try inner.read(id, clock: world.databaseClock) else { return false }
-            let isDone = try inner.release(id, release)
+            var written = release
+            if world.mutation == .noPause { written.pause?.length = .milliseconds(1) }
+            let isDone = try inner.release(id, written)
+            if isDone, id == Fleet.id { world.bounds.released(release, now: world.now) }
             guard case .found(let after) = try inner.read(id, clock: world.databaseClock) else { return isDone }
             if before.row.token != after.row.token || before.row.expiresAt != after.row.expiresAt
                 || before.row.generation != after.row.generation
@@ -139,6 +164,7 @@ final class SimulatedStore: TokenStore {
             world.count(.mark)
             world.marks.append(world.now)
             for call in world.mints where call.fence == mark.mine && call.markedAt == nil { call.markedAt = world.now }
+            if id == Fleet.id { world.bounds.marked(now: world.now) }
             if world.mutation == .noMark { return true }
             let isDone = try inner.mark(id, mark)
             world.note("mark by \(mark.mine): \(isDone), dies \(mark.diesAt.milliseconds - world.now.milliseconds)")
@@ -164,7 +190,15 @@ final class SimulatedStore: TokenStore {
 
     func enter(_ realm: String, limit: Int, holder: String, length: Duration) throws(StoreError) -> Int? {
         try run("enter") { [self] () throws(StoreError) in
-            try inner.enter(realm, limit: limit, holder: holder, length: length)
+            let limit = world.mutation == .noConcurrency ? 1_000 : limit
+            let place = try inner.enter(realm, limit: limit, holder: holder, length: length)
+            if place == nil {
+                world.count(.crowded)
+            } else {
+                placeUntil = world.now + length
+                world.bounds.entered(now: world.now)
+            }
+            return place
         }
     }
 
@@ -176,6 +210,14 @@ final class SimulatedStore: TokenStore {
 
     private func mutated(_ snapshot: Snapshot) -> Snapshot {
         var snapshot = snapshot
+        switch world.mutation {
+        case .noLookTime where isLooking:
+            if let leaseUntil = snapshot.row.leaseUntil { snapshot.row.leaseUntil = leaseUntil + .seconds(60) }
+            return snapshot
+        case .noFlushBudget: snapshot.row.ledger?.forced = 0
+        case .noQuota: snapshot.row.ledger?.calls = 0
+        default: break
+        }
         guard let leaseUntil = snapshot.row.leaseUntil, leaseUntil <= snapshot.now else { return snapshot }
         switch world.mutation {
         case .noDoubt:
@@ -186,9 +228,33 @@ final class SimulatedStore: TokenStore {
         case .takeoverAtLeaseEnd:
             // As if the overlap were over: whoever comes next mints.
             snapshot.row.takenAt = snapshot.now - world.scenario.overlap
+        case .slowTakeover where snapshot.row.fails >= 1:
+            // As if the pause after lost leases were longer.
+            snapshot.row.retryAt = leaseUntil + .seconds(250)
+            snapshot.row.retryFor = snapshot.version
         default: break
         }
         return snapshot
+    }
+}
+
+extension SimulatedStore: UpkeepStore {
+    func due(limit: Int) throws(StoreError) -> (now: Timestamp, tokens: [DueToken]) {
+        try run("due", writes: false) { [self] () throws(StoreError) in
+            let (now, tokens) = try inner.due(limit: limit)
+            if tokens.contains(where: { $0.id == Fleet.id }) { world.count(.sweep) }
+            return (now: now, tokens: world.mutation == .noSchedule ? [] : tokens)
+        }
+    }
+
+    func postpone(_ id: SecretID, seen: Timestamp, to next: Timestamp?) throws(StoreError) {
+        try run("postpone") { [self] () throws(StoreError) in try inner.postpone(id, seen: seen, to: next) }
+    }
+
+    func postponeAll(of realm: String, due now: Timestamp, to next: Timestamp) throws(StoreError) {
+        try run("postpone all") { [self] () throws(StoreError) in
+            try inner.postponeAll(of: realm, due: now, to: next)
+        }
     }
 }
 

@@ -44,6 +44,8 @@ final class SimulatedUpstream: Upstream {
     var task: Task?
     /// What the provider said to the call under way.
     private var answer: ClassRules.Answer?
+    /// The fence of the call before: a second call with it is the one more try of a transient failure.
+    private var lastFence: Int64?
 
     init(_ world: World, _ store: SimulatedStore) {
         self.world = world
@@ -54,18 +56,24 @@ final class SimulatedUpstream: Upstream {
         _ material: Material, forced: Bool, timeout: Duration, look: () -> Timestamp?, sent: () -> Void
     ) -> MintOutcome {
         guard let task else { return .stopped }
+        guard material.id == Fleet.id else { return mintForNeighbour(task, timeout: timeout, look: look, sent: sent) }
         let scenario = world.scenario
         let begun = world.now
         task.mayFail()
         if world.random.chance(scenario.connectionFaults) {
             task.sleep(world.random.milliseconds(10...2_000))
-            world.disturb()
             world.count(.connectionRefused)
             return .refused(UpstreamFailure(.unreachable, .transient, detail: "refused"))
         }
         task.sleep(
             world.random.chance(0.05) ? world.random.milliseconds(300...2_000) : world.random.milliseconds(5...100))
-        guard look() != nil else { return .stopped }
+        guard isLookedAt(look, timeout: timeout) else { return .stopped }
+        let fence = store.lastRead?.snapshot.row.fence ?? 0
+        if fence == lastFence, let decided = store.decided {
+            world.count(.secondTry)
+            world.bounds.triedAgain(read: decided.at)
+        }
+        lastFence = fence
         if world.random.chance(scenario.lateSends) {
             world.count(.freezeBeforeSending)
             task.freeze()
@@ -76,6 +84,8 @@ final class SimulatedUpstream: Upstream {
 
         // The request leaves.
         let sentAt = world.now
+        leave(task)
+        defer { comeBack(task) }
         let leaseUntil = store.leaseUntil ?? sentAt
         let isLate = sentAt + timeout + scenario.policy.grace > leaseUntil
         let fate: Fate =
@@ -87,14 +97,19 @@ final class SimulatedUpstream: Upstream {
         if isActedOnLate { world.count(.processedLate) }
         if fate != .answered || isActedOnLate {
             task.hadFault = true
-            world.disturb(for: timeout)
         }
         answer = nil
         var call: UpstreamCall?
-        let fence = store.lastRead?.snapshot.row.fence ?? 0
+        let decided = store.decided
         var isStampedLate = false
         world.after(travel) { [self] in
-            guard fate != .refusal, fate != .busy, fate != .requestLost else { return }
+            guard fate != .requestLost else { return }
+            if let decided {
+                let broken = world.bounds.called(
+                    isForced: decided.reason.isForced, isActedOn: fate != .refusal && fate != .busy, read: decided.at)
+                if let broken { world.violate(broken) }
+            }
+            guard fate != .refusal, fate != .busy else { return }
             call = act(material, forced: forced, fence: fence, isLate: isLate, isStampedLate: isStampedLate, task, fate)
         }
 
@@ -109,6 +124,46 @@ final class SimulatedUpstream: Upstream {
         return wait(fate, task, begun: begun, timeout: timeout, until: sentAt + travel + .milliseconds(20))
     }
 
+    /// Whether the look lets the call go; what it promises is that the provider's answer comes while the lease lasts.
+    private func isLookedAt(_ look: () -> Timestamp?, timeout: Duration) -> Bool {
+        store.isLooking = true
+        defer { store.isLooking = false }
+        guard look() != nil else {
+            world.count(.lookRefused)
+            return false
+        }
+        if let leaseUntil = store.leaseUntil, leaseUntil - world.now < timeout + world.scenario.policy.grace {
+            world.violate(
+                "look: a call was let go with \((leaseUntil - world.now).wholeMilliseconds) ms of its lease left")
+        }
+        return true
+    }
+
+    private func leave(_ task: Task) {
+        guard let placeUntil = store.placeUntil else { return }
+        let broken = world.bounds.left(ObjectIdentifier(task), placeUntil: placeUntil, now: world.now)
+        if let broken { world.violate(broken) }
+    }
+
+    /// A holder that is gone leaves its place to run out.
+    private func comeBack(_ task: Task) {
+        if !task.isGhost { world.bounds.cameBack(ObjectIdentifier(task)) }
+    }
+
+    /// Another secret of the realm: its calls are slow, and take their places among the realm's.
+    private func mintForNeighbour(
+        _ task: Task, timeout: Duration, look: () -> Timestamp?, sent: () -> Void
+    ) -> MintOutcome {
+        task.sleep(world.random.milliseconds(5...100))
+        guard look() != nil, !task.isGhost else { return .stopped }
+        leave(task)
+        defer { comeBack(task) }
+        sent()
+        task.sleep(min(world.random.milliseconds(500...4_000), timeout))
+        if task.isGhost { return .ambiguous(UpstreamFailure(.unreachable, .transient, detail: "killed")) }
+        return .minted(Redacted("n\(world.now.milliseconds)"), life: .seconds(60))
+    }
+
     /// The provider acts, whether or not anybody still waits for it.
     private func act(
         _ material: Material, forced: Bool, fence: Int64, isLate: Bool, isStampedLate: Bool, _ task: Task, _ fate: Fate
@@ -118,7 +173,6 @@ final class SimulatedUpstream: Upstream {
         let result = world.provider.call(forced: forced, refresh: presented, now: world.now)
         answer = result
         world.calls += 1
-        if result == .refreshTokenUsed { world.disturb(for: .seconds(200)) }
         guard case .token(let number, _, _) = result else {
             if let last = world.mints.last, !last.hadFault, !task.hadFault {
                 world.violate("class G: a refresh token was lost though nothing went wrong")
@@ -146,7 +200,6 @@ final class SimulatedUpstream: Upstream {
         func timedOut(_ event: Event) -> MintOutcome {
             world.count(event)
             task.hadFault = true
-            world.disturb(for: timeout)
             task.sleep(max(limit - world.now, .zero))
             return .ambiguous(UpstreamFailure(.unreachable, .transient, detail: "timeout"))
         }

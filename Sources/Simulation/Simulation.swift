@@ -43,11 +43,15 @@ package struct Simulation {
             Fleet.id.realm, RealmChange(config: .set("{}"), policy: .set(world.scenario.policyText)))
         _ = try store.write(
             Fleet.id, ["key_1": .set(Redacted("0")), "refresh_token": .set(Redacted(TokenName.refresh(0)))])
+        if world.scenario.policy.concurrency != nil {
+            for id in Fleet.neighbours { _ = try store.write(id, ["key_1": .set(Redacted("0"))]) }
+        }
         let fleet = Fleet(world, store, rules)
         let people = People(world, store, fleet, rules)
         people.begin()
         world.run()
         if world.violation == nil { rules.checkCalls() }
+        if world.violation == nil { rules.checkSchedule() }
         if world.violation == nil, world.mints.isEmpty, world.scenario.isCalm { world.violate("nothing was minted") }
         return Result(
             violation: world.violation, counts: world.counts, steps: world.steps, answers: rules.answers,
@@ -84,6 +88,10 @@ private final class People {
             world.after(world.random.milliseconds(0...30_000)) { self.visit() }
         }
         if world.scenario.isScheduled { world.after(.seconds(60)) { self.tick() } }
+        if world.scenario.policy.concurrency != nil {
+            for id in Fleet.neighbours { world.after(world.random.milliseconds(0...5_000)) { self.visit(id) } }
+        }
+        world.at(world.scenario.policy.midnight(after: world.now)) { [world] in world.count(.midnight) }
         if world.scenario.editsPerHour > 0 { planEdit() }
         if world.scenario.kind == .singleUse { world.after(.seconds(60)) { self.authorise() } }
     }
@@ -91,7 +99,8 @@ private final class People {
     // MARK: Consumers
 
     private func visit() {
-        world.after(world.random.milliseconds(1_000...60_000)) { self.visit() }
+        let pause: ClosedRange<Int64> = world.scenario.isQuiet ? 600_000...1_500_000 : 1_000...60_000
+        world.after(world.random.milliseconds(pause)) { self.visit() }
         var wish = Wish.token(minimumLife: nil)
         if world.random.chance(world.scenario.flushes) {
             world.count(.flush)
@@ -114,6 +123,11 @@ private final class People {
         }
     }
 
+    private func visit(_ neighbour: SecretID) {
+        world.after(world.random.milliseconds(1_000...20_000)) { self.visit(neighbour) }
+        fleet.ask(.token(minimumLife: nil), for: neighbour) { _ in }
+    }
+
     /// A consumer that keeps a token for as long as it may live meets its end, and says so.
     private func useLater(_ answer: Answer) {
         guard world.random.chance(0.3), let expiresIn = answer.expiresIn, expiresIn > .zero else { return }
@@ -132,13 +146,9 @@ private final class People {
     // MARK: The schedule
 
     private func tick() {
-        world.after(.seconds(60)) { self.tick() }
-        guard case .found(let snapshot)? = try? store.read(Fleet.id, clock: world.databaseClock),
-            let dueAt = snapshot.row.dueAt, dueAt <= world.now
-        else { return }
-        world.count(.sweep)
+        world.after(Policy.tick) { self.tick() }
         // Two instances at once: the lease decides.
-        for _ in 0..<2 { fleet.ask(.upkeep) { _ in } }
+        for _ in 0..<2 { fleet.sweep() }
     }
 
     // MARK: The administrator
@@ -157,7 +167,6 @@ private final class People {
         world.count(discards ? .discard : .edit)
         world.note(discards ? "an edit that discards" : "an edit")
         if discards { rules.discardedAt = world.now }
-        world.disturb()
         _ = try? store.write(Fleet.id, ["key_1": .set(Redacted("\(edits)"))], discardsToken: discards)
     }
 

@@ -10,6 +10,7 @@ package enum Event: String, CaseIterable, Sendable {
     case connectionRefused, providerRefusal, providerBusy, requestLost, answerAfterMintLost, answerUnusable, answerSlow
     case processedLate, refreshTokenUsed
     case edit, discard, flush, report, minimumLife, sweep, mark, lostLease, suppressed, spent, stale, refusal
+    case midnight, crowded, sameToken, secondTry, lookRefused, sweptRefresh
 }
 
 extension Event {
@@ -32,6 +33,7 @@ final class World {
     private var queue = EventQueue()
     private var tasks: [ObjectIdentifier: Task] = [:]
 
+    let bounds: Bounds
     var provider: ClassRules
     /// The upstream call that minted each token.
     var mints: [UpstreamCall] = []
@@ -39,8 +41,10 @@ final class World {
     var marks: [Timestamp] = []
     /// Calls that the provider acted on.
     var calls = 0
-    /// Until when whatever went wrong last goes on by itself.
-    var disturbedUntil = Timestamp(milliseconds: 0)
+    /// When a worker last learnt that its database is away.
+    var databaseFailedAt = Timestamp(milliseconds: 0)
+    /// Refreshes of a token that was dead when they began.
+    var deadRefreshes = 0
     var counts: [Int]
     private(set) var violation: String?
     private(set) var steps = 0
@@ -52,6 +56,7 @@ final class World {
         scenario = Scenario(seed: seed, mutation: mutation)
         self.mutation = mutation
         random = Random(seed: seed)
+        bounds = Bounds(scenario.policy)
         provider = ClassRules(
             scenario.kind, life: scenario.life, overlap: scenario.overlap, window: scenario.window)
         counts = [Int](repeating: 0, count: Event.allCases.count)
@@ -99,10 +104,6 @@ final class World {
     }
 
     // MARK: Findings
-
-    func disturb(for length: Duration = .zero) {
-        disturbedUntil = max(disturbedUntil, now + length)
-    }
 
     func count(_ event: Event) {
         counts[Event.allCases.firstIndex(of: event) ?? 0] += 1

@@ -127,6 +127,7 @@ extension Assessment {
         private let row: TokenRow
         private let policy: Policy
         private let isInDoubt: Bool
+        private let isDiscarded: Bool
         private let now: Timestamp
         private let passesBudget: Bool
         private let diesAt: Timestamp?
@@ -140,6 +141,7 @@ extension Assessment {
             row = snapshot.row
             policy = snapshot.policy
             self.isInDoubt = isInDoubt
+            isDiscarded = snapshot.isDiscarded
             self.now = now
             self.passesBudget = passesBudget
             self.diesAt = diesAt
@@ -155,8 +157,8 @@ extension Assessment {
                 times += [diesAt, retryAt]
             } else if !isAlive {
                 times.append(retryAt)
-                // The provider gave the dying token again: it has no other before that one's end.
-                if row.token != nil, row.nextMintAt == row.expiresAt { times.append(row.nextMintAt) }
+                // The provider gave the dying token again: it has no other before that one's end, but perhaps for what is new.
+                if row.token != nil, !isDiscarded, row.nextMintAt == row.expiresAt { times.append(row.nextMintAt) }
             } else {
                 times.append(row.nextMintAt)
                 // A pause that may be over any second does not stop somebody who knows that the token is bad.

@@ -34,7 +34,6 @@ enum Simulate {
             while let name = arguments.popFirst() {
                 if name == "--mutations" {
                     isOfMutations = true
-                    seeds = 1_000
                     continue
                 }
                 guard let value = arguments.popFirst() else { return nil }
@@ -63,7 +62,13 @@ enum Simulate {
     // MARK: One history
 
     private static func show(_ seed: UInt64, _ mutation: Mutation?) -> Int32 {
-        guard let result = try? Simulation(seed: seed, mutation: mutation, keepsHistory: true).run() else { return 1 }
+        let result: Simulation.Result
+        do {
+            result = try Simulation(seed: seed, mutation: mutation, keepsHistory: true).run()
+        } catch {
+            print("seed \(seed) could not be run: \(error)")
+            return 1
+        }
         for line in result.history { print(line) }
         print("seed \(seed): \(result.violation ?? "every rule holds"), \(result.steps) steps, \(result.mints) mints")
         return result.violation == nil ? 0 : 1
@@ -80,6 +85,8 @@ enum Simulate {
         var counts = [Int](repeating: 0, count: Event.allCases.count)
         /// The smallest seed that breaks a rule.
         var broken: (seed: UInt64, rule: String)?
+        /// A history that could not be run at all.
+        var failure: (seed: UInt64, error: String)?
     }
 
     private static func simulate(_ options: Options, _ mutation: Mutation?) -> Total {
@@ -88,11 +95,18 @@ enum Simulate {
         onThreads(options.threads) {
             while true {
                 let seed: UInt64? = total.withLock { total in
-                    guard total.next < end, total.broken == nil else { return nil }
+                    guard total.next < end, total.broken == nil, total.failure == nil else { return nil }
                     total.next += 1
                     return total.next - 1
                 }
-                guard let seed, let result = try? Simulation(seed: seed, mutation: mutation).run() else { return }
+                guard let seed else { return }
+                let result: Simulation.Result
+                do {
+                    result = try Simulation(seed: seed, mutation: mutation).run()
+                } catch {
+                    total.withLock { $0.failure = (seed: seed, error: "\(error)") }
+                    return
+                }
                 total.withLock { total in
                     total.done += 1
                     total.steps += result.steps
@@ -108,12 +122,21 @@ enum Simulate {
         return total.withLock { $0 }
     }
 
+    /// Whether fewer histories were run than were asked for; says so.
+    private static func isShort(_ total: Total, _ options: Options) -> Bool {
+        if let failure = total.failure { print("seed \(failure.seed) could not be run: \(failure.error)") }
+        guard total.broken == nil, total.done != options.seeds else { return false }
+        print("\(total.done) histories were run, \(options.seeds) were asked for")
+        return true
+    }
+
     private static func check(_ options: Options) -> Int32 {
         let total = simulate(options, options.mutation)
         if let broken = total.broken {
             _ = show(broken.seed, options.mutation)
             return 1
         }
+        if isShort(total, options) { return 1 }
         print(
             "\(total.done) histories, \(total.steps) steps, \(total.answers) answers, \(total.mints) mints: every rule holds"
         )
@@ -133,9 +156,11 @@ enum Simulate {
     private static func checkMutations(_ options: Options) -> Int32 {
         var missed = 0
         for mutation in Mutation.allCases {
-            if let broken = simulate(options, mutation).broken {
+            let total = simulate(options, mutation)
+            if let broken = total.broken {
                 print("\(mutation.rawValue): found by seed \(broken.seed): \(broken.rule)")
             } else {
+                _ = isShort(total, options)
                 print("\(mutation.rawValue): NOT FOUND in \(options.seeds) seeds")
                 missed += 1
             }

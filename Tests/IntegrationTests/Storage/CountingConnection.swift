@@ -1,9 +1,11 @@
 import SQL
 
-/// Remembers the text of every statement.
+/// Remembers every statement.
 final class CountingConnection: Connection {
     private let connection: any Connection
     var statements: [String] = []
+    /// The same with their arguments, as they can be run again.
+    private(set) var queries: [Query] = []
 
     init(_ connection: any Connection) {
         self.connection = connection
@@ -13,11 +15,13 @@ final class CountingConnection: Connection {
 
     func execute(_ query: Query) throws(DatabaseError) -> Int {
         statements.append(query.text)
+        queries.append(query)
         return try connection.execute(query)
     }
 
     func rows(_ query: Query) throws(DatabaseError) -> [Row] {
         statements.append(query.text)
+        queries.append(query)
         return try connection.rows(query)
     }
 

@@ -57,6 +57,21 @@ import Tokens
         #expect(dead.due == .dead)
     }
 
+    @Test func `a token that was given again is waited for at its end, unless an administrator discarded it`() {
+        let dying = row { $0.nextMintAt = $0.expiresAt }
+        let now = minted + .seconds(7_199)
+        var snapshot = Snapshot(
+            row: dying, version: version, hasUpstream: true, policy: Policy(.sameWhileValid), now: now,
+            asked: Moment(wall: now, steady: .zero))
+        let waiting = Assessment(snapshot, wish: .token(minimumLife: nil), now: now)
+        #expect(waiting.mayMintAt == minted + .seconds(7_200))
+        snapshot.version = Version(realm: 1, secret: 2)
+        snapshot.validFrom = snapshot.version
+        let discarded = Assessment(snapshot, wish: .token(minimumLife: nil), now: now)
+        #expect(discarded.due == .dead)
+        #expect(discarded.mayMint)
+    }
+
     @Test func `a token without expiry is never due by time`() {
         let eternal = assess(row(life: nil), after: .seconds(1_000_000_000))
         #expect(eternal.isAlive)
