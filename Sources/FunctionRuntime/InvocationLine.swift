@@ -71,9 +71,27 @@ struct InvocationLine {
         }
     }
 
+    /// The path up to whatever could begin a query, also where its beginning was encoded by mistake.
     private func shown(_ path: String) -> String {
-        path.utf8.count <= Self.pathLimit ? path : String(decoding: path.utf8.prefix(Self.pathLimit), as: UTF8.self)
+        if path.utf8.count <= Self.pathLimit, !path.utf8.contains(where: { Self.isMark($0) }) { return path }
+        let bytes = Array(path.utf8.prefix(Self.pathLimit))
+        let end = bytes.indices.first { at in
+            guard Self.isMark(bytes[at]) else { return false }
+            return bytes[at] != UInt8(ascii: "%")
+                || Self.encodedMarks.contains { bytes[(at + 1)...].starts(with: $0.utf8) }
+        }
+        return String(decoding: bytes[..<(end ?? bytes.endIndex)], as: UTF8.self)
     }
+
+    private static func isMark(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "%"), UInt8(ascii: ";"), UInt8(ascii: "="), UInt8(ascii: "&"), UInt8(ascii: "#"): true
+        default: false
+        }
+    }
+
+    /// `?`, `;`, `=`, `&` and `#` behind a percent sign, and a percent sign that was encoded itself.
+    private static let encodedMarks = ["3F", "3f", "3B", "3b", "3D", "3d", "26", "23", "25"]
 
     private func level(_ delivery: Result<Delivery, RuntimeAPIError>) -> Logger.Level {
         if error != nil { return .error }
