@@ -101,7 +101,7 @@ build/bin/simulate: $(sources)
 
 bench: build/bin/cost-benchmark build/bin/.built
 	@.ci/install test bench
-	@for measure in refresh calls memory-hits database-hits hung-provider unsealing authentication; do build/bin/cost-benchmark $$measure; done
+	@for measure in refresh calls memory-hits database-hits hung-provider strangers unsealing authentication log-line; do build/bin/cost-benchmark $$measure; done
 
 build/bin/cost-benchmark: $(sources)
 	@.ci/install build

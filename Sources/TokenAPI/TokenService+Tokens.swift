@@ -2,7 +2,7 @@ internal import Clocks
 internal import Crypto
 internal import HTTP
 internal import JSON
-internal import Log
+package import Log
 internal import Tokens
 
 extension TokenService {
@@ -94,9 +94,9 @@ extension TokenService {
 }
 
 /// What a log says of a token: enough to tell one from another, nothing to make one of.
-enum Fingerprint {
+package enum Fingerprint {
     /// The first 12 of the 64 digits of its SHA-256.
-    static func of(_ token: Redacted<String>) -> String {
+    package static func of(_ token: Redacted<String>) -> String {
         let digest = try? SHA256.hexDigest(Array(token.reveal().utf8))
         return digest.map { String($0.prefix(12)) } ?? ""
     }

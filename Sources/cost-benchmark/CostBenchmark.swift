@@ -12,11 +12,13 @@ enum CostBenchmark {
         memory-hits    the cache function's hits beside nginx with a static body of the same size
         database-hits  the token server's hits, its token in MariaDB, beside the same statement run by the C client alone
         hung-provider  hits on other keys while 150 callers wait for a provider that hangs
+        strangers      whether a reader can tell another's realm from none by the time that an answer takes
         unsealing      what opening a sealed token adds to a hit, in statements and microseconds
         authentication what knowing the caller by an API key adds to a hit, the same
+        log-line       what the audit adds to the log's line of a hit, the same
 
-        All but the first and the last two run the built programs (build/bin, ./bootstrap) as they are deployed. The last five
-        measure pairs in so many rounds (5), for so many seconds each (5; the last two count instead). Tables go to FOLDER (build/bench) as Markdown and JSON.
+        All but the first and the last three run the built programs (build/bin, ./bootstrap) as they are deployed. All but
+        the first two and strangers measure pairs in so many rounds (5), for so many seconds each (5; the last three count instead). Tables go to FOLDER (build/bench) as Markdown and JSON.
         """
 
     private enum Measure: String {
@@ -24,7 +26,8 @@ enum CostBenchmark {
         case memoryHits = "memory-hits"
         case databaseHits = "database-hits"
         case hungProvider = "hung-provider"
-        case unsealing, authentication
+        case strangers, unsealing, authentication
+        case logLine = "log-line"
     }
 
     private static let programs = "build/bin"
@@ -69,8 +72,10 @@ enum CostBenchmark {
         case .memoryHits: try MemoryHits.measure(programs: programs, scratch: scratch, rounds)
         case .databaseHits: try DatabaseHits.measure(programs: programs, scratch: scratch, rounds)
         case .hungProvider: try HungProvider.measure(programs: programs, scratch: scratch, rounds)
+        case .strangers: try StrangerTimes.measure(programs: programs, scratch: scratch)
         case .unsealing: try UnsealingCosts.measure(scratch: scratch, rounds)
         case .authentication: try AuthenticationCosts.measure(scratch: scratch, rounds)
+        case .logLine: try LogLineCosts.measure(rounds)
         }
     }
 

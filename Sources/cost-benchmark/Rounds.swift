@@ -16,6 +16,12 @@ struct Sample {
         return (sorted[last / 2] + sorted[(last + 1) / 2]) / 2
     }
 
+    /// How far the first and the third quartile lie apart.
+    var spread: Double {
+        let sorted = values.sorted()
+        return sorted.isEmpty ? 0 : sorted[sorted.count * 3 / 4] - sorted[sorted.count / 4]
+    }
+
     /// The median, with the least and the most beside it.
     func shown(digits: Int) -> String {
         func text(_ value: Double) -> String { decimal(value, digits: digits) }

@@ -12,12 +12,14 @@ final class ServedFunction {
     init(_ name: String, programs: String, scratch: String, _ settings: [String]) throws {
         log = "\(scratch)/\(name).log"
         let port = Port.next()
+        // The first of two values would count.
+        let authorization = settings.contains { $0.hasPrefix("AUTH=") } ? [] : ["AUTH=none"]
         process = try Child(
             "\(programs)/\(name)", [],
             environment: [
-                "FC_FUNCTION_NAME=\(name)", "FC_CUSTOM_LISTEN_PORT=\(port)", "AUTH=none",
+                "FC_FUNCTION_NAME=\(name)", "FC_CUSTOM_LISTEN_PORT=\(port)",
                 "MASTER_KEYS=\(try BenchmarkKeys.text())",
-            ] + settings, file: log)
+            ] + authorization + settings, file: log)
         url = "http://127.0.0.1:\(port)"
         try Port.waitUntilServing(url + "/pong", log: log)
     }
