@@ -86,6 +86,8 @@ final class World {
         for task in Array(tasks.values) {
             while tasks[ObjectIdentifier(task)] != nil { task.endAsGhost() }
         }
+        // What was planned refers to this world, and would keep it.
+        queue = EventQueue()
     }
 
     private func step(to time: Timestamp) {
