@@ -133,17 +133,21 @@ import Tokens
             let users = Users(url: function.url)
             users.start()
             defer { users.stop() }
+            var back = environment
+            back["MASTER_KEYS"] = MasterKeys.text("old", "new")
             var killed = 0
-            for round in 0..<kills {
+            for _ in 0..<(10 * kills) where killed < kills {
+                // On a busy machine a run gets further before it is killed: then everything goes back under the old key.
+                if try Self.left(connection) < 3 * Int64(kills - killed) {
+                    #expect(try Program.admin(["rekey"], back).status <= 1)
+                }
                 killed +=
                     try Self.kill(
-                        rekey: environment, over: connection, share: Int64(kills - round)) ? 1 : 0
+                        rekey: environment, over: connection, share: Int64(kills - killed)) ? 1 : 0
             }
-            #expect(killed == kills, "every run was killed, none had ended by itself")
-            let left = try Self.left(connection)
+            #expect(killed == kills, "so many runs were killed before they had ended by themselves")
             let last = try Program.admin(["rekey"], environment)
             #expect(last.status == 0, "\(last.output) \(last.errors)")
-            #expect(left > 0, "the kills had left something to do")
             users.stop()
             #expect(users.failures.withLock { $0 } == [])
             #expect(users.answers.load(ordering: .relaxed) > 200)
