@@ -5,15 +5,17 @@ internal import Tokens
 
 /// Reads the whole audit and finds what was edited or removed.
 ///
-/// What it can tell: an entry with any column changed; an entry missing between two others, before the first (unless a
-/// signed note says that it was removed for its age) or after the last that the chain's row knows; an entry or a note
-/// that nobody with a master key has signed; a chain whose row is gone; and mints missing at the end of a secret's chain
-/// where its token has a later generation. What it cannot tell: that somebody put a chain's row back to an earlier entry
+/// What it can tell: an entry with any column but its number changed; an entry missing between two others, before the
+/// first (unless a signed note says that it was removed for its age) or after the last that the chain's row knows; an
+/// entry or a note that nobody with a master key has signed; an entry outside its chain's places; a chain whose row is
+/// gone; and mints missing at the end of a secret's chain where its token has a later generation. What it cannot tell: that somebody put a chain's row back to an earlier entry
 /// and removed all later ones, where no token speaks against it.
 package struct AuditVerifier {
     package struct Finding: Sendable, Equatable, CustomStringConvertible {
         package enum Kind: Sendable, Equatable {
             case edited, removed, unsigned
+            /// It stands before the beginning of its chain or behind its last entry.
+            case outside
             /// Signed with a master key that was not given.
             case unknownKey(String)
         }
@@ -29,6 +31,7 @@ package struct AuditVerifier {
             switch kind {
             case .edited: return "entry \(number) (\(where_)) was edited"
             case .removed: return "an entry was removed after entry \(number) (\(where_))"
+            case .outside: return "entry \(number) (\(where_)) stands outside its chain"
             case .unsigned: return "entry \(number) (\(where_)) has a signature that is not genuine"
             case .unknownKey(let id):
                 return "entry \(number) (\(where_)) is signed with the master key \(id), which is not given"
@@ -87,6 +90,19 @@ package struct AuditVerifier {
             report.findings.append(
                 Finding(
                     kind: .removed, number: try row.integer(0), chain: try row.text(1), place: try row.integer(2)))
+        }
+        // In one statement, so that what is added meanwhile is behind no head.
+        for row in try connection.rows(
+            """
+            SELECT MIN(audit.id), audit.chain, MIN(audit.place) FROM audit
+                INNER JOIN audit_chain ON audit_chain.chain = audit.chain
+            WHERE audit.place > audit_chain.place OR audit.place <= audit_chain.pruned_place OR audit.place < 1
+            GROUP BY audit.chain
+            """)
+        {
+            report.findings.append(
+                Finding(
+                    kind: .outside, number: try row.integer(0), chain: try row.text(1), place: try row.integer(2)))
         }
         report.findings.sort { ($0.number, $0.chain) < ($1.number, $1.chain) }
         return report

@@ -236,6 +236,28 @@ import Tokens
         #expect(try world.report().findings.map(\.kind) == [.removed])
     }
 
+    @Test(arguments: Driver.allCases, [-3, 0, 999_999])
+    func `an entry that stands outside its chain is found`(_ driver: Driver, _ place: Int) throws {
+        let world = try World(driver)
+        try world.connection.execute(
+            """
+            INSERT INTO audit (chain, place, at, actor, request_id, action, outcome, detail, hash, signed_with, signature)
+            VALUES ('administration', \(place), 1, 'innocent', 'r', 'realm.write', 'stored', '', '00', 'one', '00')
+            """)
+        #expect(try world.report().findings.map(\.kind) == [.outside])
+    }
+
+    @Test(arguments: Driver.allCases)
+    func `entries that a head was put back before are found where they stand`(_ driver: Driver) throws {
+        let world = try World(driver)
+        let first = try world.number("realm.write")
+        let hash = try #require(try world.connection.rows("SELECT hash FROM audit WHERE id = \(first)").first).text(0)
+        try world.connection.execute(
+            "UPDATE audit_chain SET place = 1, hash = \(hash) WHERE chain = 'administration'")
+        try world.connection.execute("UPDATE audit SET actor = 'nobody' WHERE place > 1 AND action = 'key.create'")
+        #expect(try world.report().findings.map(\.kind) == [.outside])
+    }
+
     // MARK: Retention
 
     @Test(arguments: Driver.allCases)
