@@ -146,20 +146,27 @@ package final class CacheService: Handler {
     // MARK: Everything else
 
     private func pass(_ request: Request) -> Response {
-        let isChange = request.method != .get && request.method != .head
-        let isFlush = request.path == "/api/token"
-        // Before, so that no answer from memory follows; after, so that none that was under way is kept.
-        if isChange || isFlush { forget(request) }
-        defer { if isChange || isFlush { forget(request) } }
+        let path = CacheService.path(of: request)
+        let mayChange = (request.method != .get && request.method != .head) || path == "/api/token"
         do {
-            return passed(try server.send(request))
+            let response = try server.send(request)
+            // What the server refused has changed nothing: nobody without a key empties the memory.
+            if mayChange, !(400..<500).contains(response.status.code) { forget(request, path) }
+            return passed(response)
         } catch {
+            if mayChange { forget(request, path) }
             return Problem.serverUnavailable.response(requestID: request.id)
         }
     }
 
+    /// As the server's table of routes reads it, whatever is escaped in it.
+    private static func path(of request: Request) -> String {
+        guard let segments = RequestPath.segments(of: request.path) else { return request.path }
+        return "/" + segments.joined(separator: "/")
+    }
+
     /// Drops what a request may change: one token where it can be told, else everything.
-    private func forget(_ request: Request) {
+    private func forget(_ request: Request, _ path: String) {
         var values: [String: String] = [:]
         for parameter in QueryString(parsing: request.query)?.parameters ?? [] {
             values[parameter.name] = parameter.value
@@ -167,7 +174,7 @@ package final class CacheService: Handler {
         let body = request.body.isEmpty ? nil : (try? JSON.Value(parsing: request.body))?.object
         let realm = values["realm"] ?? body?["realm"]?.string
         let key = values["key"] ?? body?["key"]?.string
-        if request.path == "/api/token" || request.path == "/api/secret", let realm, let key {
+        if path == "/api/token" || path == "/api/secret", let realm, let key {
             memory.forget(realm: realm, key: key)
         } else {
             memory.forgetAll()

@@ -73,7 +73,8 @@ struct RecipeTarget: FuzzTarget {
         switch outcome {
         case .minted(let token, let life, _):
             if token.reveal().isEmpty { return "an empty token" }
-            if let life, life <= .zero { return "a token that is dead" }
+            // In its last second a provider's token has a life of no whole seconds.
+            if let life, life < .zero { return "a token that had died before it came" }
         case .refused(let failure), .unusable(let failure), .ambiguous(let failure):
             // What the administrator wrote into the recipe is no secret.
             if config.contains(RecipeTarget.canary) { return nil }

@@ -362,6 +362,25 @@ import TokenCache
         #expect(server.requests.count == 3)
     }
 
+    @Test(arguments: ["/%61pi/token?realm=wx&key=app&flush=true", "/api/tok%65n?realm=wx&key=app&flush=true"])
+    func `a path that the server reads as the token's changes it too`(target: String) throws {
+        _ = try send()
+        _ = try send(.get, target)
+        _ = try send()
+        #expect(server.requests.count == 3)
+    }
+
+    @Test func `what the server refuses changes nothing, so nobody without a key empties the memory`() throws {
+        _ = try send()
+        server.answer = { _ throws(ClientError) in ClientResponse(.unauthorized, body: Array("{}".utf8)) }
+        _ = try send(.post, "/x")
+        _ = try send(.put, "/api/token", body: #"{"realm":"wx","key":"app"}"#)
+        _ = try send(.get, "/api/token?realm=wx&key=app&flush=true")
+        #expect(server.requests.count == 4)
+        #expect(try send().response.status == .ok)
+        #expect(server.requests.count == 4)
+    }
+
     @Test func `an answer that was under way while something changed is not kept`() throws {
         server.whileUnderWay = {
             guard self.server.requests.count == 1 else { return }
