@@ -27,14 +27,14 @@ package struct AuditVerifier {
         package var place: Int64
 
         package var description: String {
-            let where_ = "chain \(chain), place \(place)"
+            let position = "chain \(chain), place \(place)"
             switch kind {
-            case .edited: return "entry \(number) (\(where_)) was edited"
-            case .removed: return "an entry was removed after entry \(number) (\(where_))"
-            case .outside: return "entry \(number) (\(where_)) stands outside its chain"
-            case .unsigned: return "entry \(number) (\(where_)) has a signature that is not genuine"
+            case .edited: return "entry \(number) (\(position)) was edited"
+            case .removed: return "an entry was removed after entry \(number) (\(position))"
+            case .outside: return "entry \(number) (\(position)) stands outside its chain"
+            case .unsigned: return "entry \(number) (\(position)) has a signature that is not genuine"
             case .unknownKey(let id):
-                return "entry \(number) (\(where_)) is signed with the master key \(id), which is not given"
+                return "entry \(number) (\(position)) is signed with the master key \(id), which is not given"
             }
         }
     }

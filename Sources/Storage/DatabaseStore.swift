@@ -13,7 +13,7 @@ package final class DatabaseStore {
     var scopes = StoredScopes()
 
     private let clock: (any Clock)?
-    var isInTransaction = false
+    private var isInTransaction = false
     /// Somebody else changed what this transaction had read.
     var wasOvertaken = false
     /// The entries of the audit that were stored since they were last taken.
@@ -61,6 +61,7 @@ package final class DatabaseStore {
         return try connection.transaction(body)
     }
 
+    /// The same, and throws what callers of a store understand.
     func transaction<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
         do {
             return try rawTransaction(body)

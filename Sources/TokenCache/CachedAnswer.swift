@@ -23,7 +23,8 @@ struct CachedAnswer: Sendable {
     private static let freshNotes = [(name: "outcome", value: "token"), (name: "source", value: "memory")]
     private static let staleNotes = [(name: "outcome", value: "stale"), (name: "source", value: "memory")]
 
-    /// No answer is kept longer, whatever the server says; so a key that was revoked works for a minute at most while the server answers.
+    /// No answer is kept longer, whatever the server says: a key that was revoked works for a minute at most while the
+    /// server answers.
     static let longestAge = Duration.seconds(60)
     /// Less than this left is dead.
     static let deadLimit = Duration.seconds(2)
