@@ -13,10 +13,13 @@ struct Account: Sendable {
         var memoryMegabytes: Int
         var peakKilobytes: Int64
         var at: Timestamp
+        /// False for a managed instance, for which the machine is paid.
+        var isTimeBilled = true
 
         /// Milliseconds as billed: begun ones count whole, and the init of a custom runtime is billed with the first event.
         var billedMilliseconds: Int64 {
-            (duration + (initDuration ?? .zero)).begunMilliseconds
+            guard isTimeBilled else { return 0 }
+            return (duration + (initDuration ?? .zero)).begunMilliseconds
         }
     }
 

@@ -36,7 +36,7 @@ enum Serve {
         }
     }
 
-    private static let computeOptions = ["instance-concurrency", "initialize-ms", "pre-stop-ms", "default-domain"]
+    private static let computeOptions = ["initialize-ms", "pre-stop-ms", "default-domain"]
 
     /// The cloud that is played: as the option says, or else the default.
     static func cloud(_ options: Options, default name: String) throws(UsageError) -> LocalFunction.Cloud {
@@ -66,6 +66,14 @@ enum Serve {
             settings.isDefaultDomain = options.flag("default-domain")
         }
         settings.freezes = options.flag("freeze")
+        if case .lambda = cloud, let loops = try options.number("instance-concurrency", in: 1...1_000) {
+            if settings.freezes {
+                throw UsageError("--freeze: an instance that gets several events at once is never frozen")
+            }
+            settings.maxConcurrency = loops
+            // There is no queue before managed instances.
+            settings.queue = 0
+        }
         settings.initTimeout = try milliseconds("init-ms", options, most: 900_000) ?? settings.initTimeout
         if let shape = options.text("shape") {
             guard let known = EventShape(rawValue: shape) else {
@@ -79,6 +87,9 @@ enum Serve {
         settings.memoryMegabytes = try options.number("memory", in: 128...10_240) ?? settings.memoryMegabytes
         settings.throttle = options.flag("throttle")
         settings.timeout = try milliseconds("timeout-ms", options, most: 900_000) ?? settings.timeout
+        if settings.maxConcurrency != nil, options.text("init-ms") == nil {
+            settings.initTimeout = max(.seconds(130), settings.timeout)
+        }
         if let seconds = try options.number("idle-seconds", in: 1...86_400) { settings.idleLimit = .seconds(seconds) }
         if let file = options.text("record") {
             guard let recorder = Recorder(file: absolute(file), complain: Terminal.print) else {
