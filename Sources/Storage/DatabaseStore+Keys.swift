@@ -16,6 +16,21 @@ extension DatabaseStore: KeyStore {
         return KeyReading(grant: try GrantColumns.read(&columns, &scopes), now: now)
     }
 
+    package func digests(_ limit: Int) throws(StoreError) -> [[UInt8]] {
+        let found = try rows(
+            """
+            SELECT api_key.digest FROM api_key WHERE api_key.expires_at IS NULL OR api_key.expires_at > \(now)
+            ORDER BY api_key.created_at DESC LIMIT \(Int64(limit))
+            """)
+        var digests: [[UInt8]] = []
+        for row in found {
+            var columns = ColumnReader(row, ["api_key.digest"])
+            // A row that cannot be read opens nothing, and is no reason to send the others away.
+            if let digest = try? GrantColumns.bytes(ofHex: try columns.text()) { digests.append(digest) }
+        }
+        return digests
+    }
+
     package func keys(_ page: Page) throws(StoreError) -> Listing<APIKey> {
         let total = try count("SELECT COUNT(*) FROM api_key")
         let found = try rows(

@@ -21,7 +21,7 @@ enum GrantColumns {
             expiresAt: try columns.optionalInstant(), usedAt: try columns.optionalInstant())
     }
 
-    private static func bytes(ofHex text: String) throws(StoreError) -> [UInt8] {
+    static func bytes(ofHex text: String) throws(StoreError) -> [UInt8] {
         let digits = text.utf8.map { Character(Unicode.Scalar($0)).hexDigitValue }
         guard digits.count == 64, !digits.contains(nil) else { throw .broken("api_key.digest is no digest") }
         return stride(from: 0, to: 64, by: 2).map { UInt8((digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0)) }

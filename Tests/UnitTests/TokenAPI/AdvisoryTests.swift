@@ -243,7 +243,7 @@ import Tokens
     // MARK: Keys
 
     @Test func `CVE-2025-6004 (OpenBao): no spelling of a key begins a new count`() throws {
-        let limiter = RateLimiter(perKey: .init(perSecond: 1, burst: 9), perAddress: .init(perSecond: 1, burst: 4))
+        let limiter = RateLimiter(key: (1, 9), refusedAddress: (1, 4))
         let world = try World.withKeys(limiter: limiter)
         let made = try world.makeKey(#"{"role":"operator"}"#)
         let wrong = "ts_\(made.id)_" + String(repeating: "a", count: 64)
