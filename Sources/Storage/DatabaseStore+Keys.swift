@@ -10,7 +10,10 @@ extension DatabaseStore: KeyStore {
 
     package func grant(_ id: String) throws(StoreError) -> KeyReading? {
         let found = try rows("SELECT \(now), \(unsafeSQL: GrantColumns.list) FROM api_key WHERE api_key.id = \(id)")
-        guard let row = found.first else { return nil }
+        guard let row = found.first else {
+            try GrantColumns.readNothing(&scopes)
+            return nil
+        }
         var columns = ColumnReader(row, ["clock"] + GrantColumns.qualifiedNames)
         let now = try columns.instant()
         return KeyReading(grant: try GrantColumns.read(&columns, &scopes), now: now)
