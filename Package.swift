@@ -77,7 +77,8 @@ let package = Package(
         module(
             "FunctionRuntime", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "TriggerEvents", "Log", "CSystem"]),
         module("Schedules", ["Clocks", "YAML", "CSystem"]),
-        module("EventServer", ["Schedules", "Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "Log", "CSystem"]),
+        module(
+            "EventServer", ["Costs", "Schedules", "Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "Log", "CSystem"]),
         module("FakeProvider", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks"]),
         module("TestKit", ["Tokens", "Clocks", "HTTP", "JSON", "Log"]),
         module("Costs", ["JSON"], embedding: ["Prices"]),
@@ -96,7 +97,8 @@ let package = Package(
         program(
             "event-server",
             [
-                "EventServer", "Schedules", "Crypto", "Curl", "HTTPServer", "HTTP", "JSON", "Clocks", "Log", "CSystem",
+                "EventServer", "Costs", "Schedules", "Crypto", "Curl", "HTTPServer", "HTTP", "JSON", "Clocks", "Log",
+                "CSystem",
             ]),
         program("fake-provider", ["FakeProvider", "HTTPServer", "HTTP", "Clocks", "Log", "CSystem"]),
 

@@ -11,7 +11,7 @@ internal import Synchronization
 package final class Platform: Sendable {
     let settings: PlatformSettings
     let clock: any Clock
-    private let state = Lock(State())
+    private let state: Lock<State>
     private let supervisorIsDone = Atomic<Bool>(false)
     private let wake = Wake()
     private let timers: TimerRunner
@@ -19,7 +19,7 @@ package final class Platform: Sendable {
     private struct State: Sendable {
         var instances: [Instance] = []
         var queue: [Invocation] = []
-        var account = Account()
+        var account: Account
         var nextNumber = 1
         /// Instances that the supervisor still has to start.
         var toStart = 0
@@ -40,6 +40,7 @@ package final class Platform: Sendable {
     package init(settings: PlatformSettings, clock: any Clock = SystemClock()) {
         self.settings = settings
         self.clock = clock
+        state = Lock(State(account: Account(settings, billsBusyTime: false)))
         timers = TimerRunner(settings.timers, clock: clock)
         // Processes die with the thread that started them, so one thread that lives as long as the platform starts them all.
         BackgroundThread.start { self.supervise() }
@@ -377,16 +378,18 @@ package final class Platform: Sendable {
                 initDuration: initDuration,
                 memoryMegabytes: settings.memoryMegabytes, peakKilobytes: process?.peakKilobytes ?? 0, at: now.wall,
                 isTimeBilled: !settings.isManaged)
-            self.state.withLock { $0.account.add(entry) }
-            settings.output(entry.report)
+            let priced = self.state.withLock { state in
+                let priced = state.account.priced(entry)
+                state.account.add(priced)
+                return priced
+            }
+            settings.output(priced.report)
         }
     }
 
     func accountText() -> [UInt8] {
         state.withLock { state in
-            state.account.json(
-                instancesAlive: state.instances.count, queued: state.queue.count,
-                memoryMegabytes: settings.memoryMegabytes)
+            state.account.json(instancesAlive: state.instances.count, queued: state.queue.count)
         }.encoded
     }
 

@@ -1,3 +1,4 @@
+package import Costs
 package import Schedules
 
 /// How the local platform behaves.
@@ -15,6 +16,10 @@ package struct PlatformSettings: Sendable {
     /// Lambda gives the init phase 10 s; on Function Compute a function has 120 s to listen.
     package var initTimeout = Duration.seconds(10)
     package var memoryMegabytes = 128
+    /// Function Compute: what the function has of a processor, for the account alone.
+    package var vcpu = 0.1
+    /// What invocations cost; without it the account has no prices.
+    package var prices: InvocationPrice?
     /// The most events that wait for an instance.
     package var queue = 1_000
     /// The longest time that an event waits for an instance; API Gateway gives up after 30 s.

@@ -18,6 +18,7 @@ enum Commands {
                                 instances are managed ones and get AWS_LAMBDA_MAX_CONCURRENCY; without it, one
           --timeout-ms N        the function's timeout; default 10000
           --memory N            the function's memory in MB, for the account; default 128
+          --cpu N               what the function has of a processor on fc, for the account; default 0.1
           --queue N             most events that wait for an instance; default 1000, for managed instances 0
           --throttle            answer 429 when every instance is busy, instead of queueing
           --idle-seconds N      end an instance that had nothing to do for so long; default 300, fc 60

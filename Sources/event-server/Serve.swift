@@ -1,4 +1,5 @@
 internal import CSystem
+internal import Costs
 internal import EventServer
 internal import HTTPServer
 internal import Schedules
@@ -7,7 +8,7 @@ internal import Schedules
 enum Serve {
     static let platformOptions: [String: Options.Kind] = [
         "bootstrap": .value, "port": .value, "shape": .value, "concurrency": .value, "timeout-ms": .value,
-        "memory": .value,
+        "memory": .value, "cpu": .value,
         "queue": .value, "throttle": .flag, "idle-seconds": .value, "init-ms": .value, "freeze": .flag, "env": .list,
         "platform": .value, "instance-concurrency": .value, "initialize-ms": .value, "pre-stop-ms": .value,
         "default-domain": .flag,
@@ -85,6 +86,12 @@ enum Serve {
         settings.concurrency = try options.number("concurrency", in: 1...1_000) ?? settings.concurrency
         settings.queue = try options.number("queue", in: 0...1_000_000) ?? settings.queue
         settings.memoryMegabytes = try options.number("memory", in: 128...10_240) ?? settings.memoryMegabytes
+        settings.vcpu = try vcpu(options) ?? settings.vcpu
+        do throws(PriceSheet.Malformed) {
+            settings.prices = try InvocationPrice()
+        } catch {
+            throw UsageError("\(error)")
+        }
         settings.throttle = options.flag("throttle")
         settings.timeout = try milliseconds("timeout-ms", options, most: 900_000) ?? settings.timeout
         if settings.maxConcurrency != nil, options.text("init-ms") == nil {
@@ -104,6 +111,14 @@ enum Serve {
             settings.environment.append((String(pair[..<equals]), String(pair[pair.index(after: equals)...])))
         }
         return settings
+    }
+
+    private static func vcpu(_ options: Options) throws(UsageError) -> Double? {
+        guard let text = options.text("cpu") else { return nil }
+        guard let number = Double(text), (0.05...16).contains(number) else {
+            throw UsageError("--cpu must be a number from 0.05 to 16")
+        }
+        return number
     }
 
     private static func milliseconds(_ name: String, _ options: Options, most: Int) throws(UsageError) -> Duration? {
