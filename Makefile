@@ -6,6 +6,7 @@
 # make simulate SEEDS=100000   so many histories of the refresh protocol; FROM is the first seed
 # make check    formatting, imports, all tests plainly and under the thread sanitizer, linkage, templates, scripts
 # make bench    what it costs, and what it takes beside nginx and the bare database client: prints tables, writes them to build/bench
+# make paste    puts the tables of the last whole `make bench` into README.md and docs/cost.md
 # make soak     the long versions of the tests that have one
 # make clean    removes what was built, and build/run with it
 #
@@ -15,7 +16,7 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
-.PHONY: help run test simulate fuzz fuzz-soak bench check soak clean build-tests format linkage template scripts test-under-thread-sanitizer
+.PHONY: help run test simulate fuzz fuzz-soak bench paste check soak clean build-tests format linkage template scripts test-under-thread-sanitizer
 .NOTPARALLEL:
 
 help:
@@ -102,6 +103,9 @@ build/bin/simulate: $(sources)
 bench: build/bin/cost-benchmark build/bin/.built
 	@.ci/install test bench
 	@for measure in refresh calls memory-hits database-hits hung-provider strangers unsealing authentication log-line; do build/bin/cost-benchmark $$measure; done
+
+paste: build/bin/cost-benchmark
+	@build/bin/cost-benchmark paste
 
 build/bin/cost-benchmark: $(sources)
 	@.ci/install build

@@ -77,11 +77,10 @@ let package = Package(
         module(
             "FunctionRuntime", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "TriggerEvents", "Log", "CSystem"]),
         module("Schedules", ["Clocks", "YAML", "CSystem"]),
-        module(
-            "EventServer", ["Costs", "Schedules", "Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "Log", "CSystem"]),
+        module("EventServer", ["Schedules", "Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "Log", "CSystem"]),
         module("FakeProvider", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks"]),
         module("TestKit", ["Tokens", "Clocks", "HTTP", "JSON", "Log"]),
-        module("Costs", ["JSON"], embedding: ["Prices"]),
+        module("Costs", ["Clocks", "JSON"], embedding: ["Prices"]),
         module("Simulation", ["Tokens", "TestKit", "FakeProvider", "Clocks", "JSON", "Log", "CCoroutine"]),
 
         // Programs: wiring only.
@@ -97,8 +96,7 @@ let package = Package(
         program(
             "event-server",
             [
-                "EventServer", "Costs", "Schedules", "Crypto", "Curl", "HTTPServer", "HTTP", "JSON", "Clocks", "Log",
-                "CSystem",
+                "EventServer", "Schedules", "Crypto", "Curl", "HTTPServer", "HTTP", "JSON", "Clocks", "Log", "CSystem",
             ]),
         program("fake-provider", ["FakeProvider", "HTTPServer", "HTTP", "Clocks", "Log", "CSystem"]),
 
@@ -133,6 +131,7 @@ let package = Package(
                 "Curl", "Crypto", "HTTPServer", "FunctionRuntime", "TriggerEvents", "EventServer", "FakeProvider",
                 "TestKit", "Simulation", "Costs",
                 "CSystem", "token-server", "token-server-cache", "token-server-admin", "event-server", "fake-provider",
+                "cost-benchmark",
             ]),
     ],
     swiftLanguageModes: [.v6]

@@ -191,8 +191,7 @@ package final class CacheService: Handler {
     }
 
     private static let passedFields: Set<Field.Name> = [
-        // The length counts in an answer to HEAD alone.
-        .contentLength, .contentType, .cacheControl, .etag, .retryAfter, .wwwAuthenticate, .allow, .location, .vary,
+        .contentType, .cacheControl, .etag, .retryAfter, .wwwAuthenticate, .allow, .location, .vary,
     ]
 }
 

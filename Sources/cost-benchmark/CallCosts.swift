@@ -1,115 +1,171 @@
+internal import Clocks
 internal import Costs
-internal import HTTP
-internal import JSON
 
-/// What ten thousand calls of the real functions cost on both clouds, by the local platform's account and dated price sheets.
-enum CallCosts {
-    private static let calls = 10_000
-    private static let connections = 300
-    private static let size = Bill.Size(gigabytes: 0.125, vcpu: 0.1)
-    /// The mean of the predecessor's own run; its README multiplied by ten seconds, for it took milliseconds for units of 100.
-    private static let predecessor = (printed: Duration.seconds(10), measured: Duration.microseconds(101_500))
+/// What calls of the real functions cost on both clouds, by the local platform's account and dated price sheets.
+struct CallCosts {
+    /// What is measured.
+    struct Wish {
+        /// In the first of the two loads.
+        var calls = 10_000
+        /// The second goes on for so long.
+        var seconds = 5
+        /// The functions' instances on Lambda.
+        var instances = [8, 20]
+        /// Requests at once for an instance of Function Compute: one as on Lambda, what the template gives the server and the
+        /// cache, and between.
+        var instanceConcurrencies = [1, 20, 100, 200]
 
-    static func measure(programs: String, bootstrap: String, scratch: String) throws -> [Report.Table] {
-        let lambda = try PriceSheet.lambda()
-        let compute = try PriceSheet.compute()
-        let compute2022 = try PriceSheet.compute2022()
-        var rows: [[String]] = []
-        for hasCache in [false, true] {
-            let accounts = try run(
-                ["--platform", "lambda", "--concurrency", "8"], programs, bootstrap, scratch, hasCache)
-            let bills = try accounts.map { try Bill.lambda($0, size, lambda) }
-            rows.append(row("AWS Lambda", hasCache, accounts, billed: \.billed, bills, "$"))
+        fileprivate var clouds: [CallRun.Cloud] {
+            instances.map { .lambda(instances: $0) } + instanceConcurrencies.map { .compute(instanceConcurrency: $0) }
         }
-        for concurrency in [20, 200] {
-            for hasCache in [false, true] {
-                let options = [
-                    "--platform", "fc", "--concurrency", "15", "--instance-concurrency", String(concurrency),
-                ]
-                let accounts = try run(options, programs, bootstrap, scratch, hasCache)
-                let bills = try accounts.map { try Bill.compute($0, size, compute) }
-                rows.append(
-                    row("Function Compute, \(concurrency) at once", hasCache, accounts, billed: \.busy, bills, "¥"))
+    }
+
+    private let lambda: PriceSheet
+    private let compute: PriceSheet
+    private let compute2022: PriceSheet
+    private let exchange: PriceSheet
+
+    private init() throws {
+        lambda = try PriceSheet.lambda()
+        compute = try PriceSheet.compute()
+        compute2022 = try PriceSheet.compute2022()
+        exchange = try PriceSheet.exchange()
+    }
+
+    /// The sheet that a cloud bills by.
+    private func sheet(_ cloud: CallRun.Cloud) -> PriceSheet {
+        switch cloud {
+        case .lambda: lambda
+        case .compute: compute
+        }
+    }
+
+    private func bill(_ run: CallRun, on cloud: CallRun.Cloud, _ size: Bill.Size) throws -> Bill {
+        let bills = try run.accounts.map { account in
+            switch cloud {
+            case .lambda: try Bill.lambda(account, size, lambda)
+            case .compute: try Bill.compute(account, size, compute)
             }
         }
-        for (name, duration) in [
-            ("predecessor, as its README printed it", predecessor.printed),
-            ("predecessor, recomputed from the same run", predecessor.measured),
-        ] {
-            let bill = try Bill.compute2022(
-                calls: Int64(calls), each: duration, gigabytes: size.gigabytes, compute2022)
-            rows.append([
-                name, "250", String(calls), "–", String((duration * calls).milliseconds),
-                decimal(bill.gigabyteSeconds, digits: 4), "¥" + decimal(bill.cost, digits: 4),
-            ])
+        return bills.dropFirst().reduce(bills[0], +)
+    }
+
+    static func measure(_ wish: Wish, programs: String, bootstrap: String, scratch: String) throws -> [Report.Table] {
+        try CallCosts().measure(wish, programs, bootstrap, scratch)
+    }
+
+    private func measure(
+        _ wish: Wish, _ programs: String, _ bootstrap: String, _ scratch: String
+    ) throws -> [Report.Table] {
+        let connections = CallRun.connections
+        var counted = Report.Table(
+            title:
+                "\(wish.calls) calls for one token, \(connections) connections, 128 MB (and 0.1 vCPU), within one hour",
+            columns: ["where", "through the cache"] + CallCosts.accountColumns, rows: [])
+        var timed = Report.Table(
+            title:
+                "\(connections) connections for \(wish.seconds) s, as the predecessor was measured, 128 MB (and 0.1 vCPU)",
+            columns: ["where", "through the cache", "calls", "per second", "failed calls"] + CallCosts.accountColumns
+                + ["yuan per 10,000", "dollars per 10,000"], rows: [])
+        var sized = Report.Table(
+            title: "The same \(wish.calls) calls by the size of an instance",
+            columns: ["where", "through the cache", "MB", "vCPU", "GB-s", "vCPU-s", "idle s", "yuan", "dollars"],
+            rows: [])
+        let scenarios = wish.clouds.flatMap { cloud in [false, true].map { (cloud, $0) } }
+        for (index, (cloud, hasCache)) in scenarios.enumerated() {
+            let names = [cloud.name, hasCache ? "yes" : "no"]
+            let sizes = try sheet(cloud).sizes()
+            func run(_ step: Int, _ amount: CallRun.Amount, _ description: String) throws -> CallRun {
+                progress(
+                    "calls \(2 * index + step) of \(2 * scenarios.count): \(names[0])\(hasCache ? ", through the cache" : ""), "
+                        + "\(description) …")
+                let run = try CallRun(
+                    cloud, amount, throughCache: hasCache, programs: programs, bootstrap: bootstrap, scratch: scratch)
+                let cost = try money(try bill(run, on: cloud, sizes[0]), on: cloud)
+                progress(
+                    "  \(run.load.requests) calls, \(decimal(run.load.perSecond, digits: 0)) a second: "
+                        + "¥\(decimal(cost.yuan, digits: 5)), $\(decimal(cost.dollars, digits: 5))")
+                return run
+            }
+            let first = try run(1, .calls(wish.calls), "\(wish.calls) calls")
+            counted.rows.append(names + (try cells(first, on: cloud, sizes[0])))
+            for size in sizes {
+                let bill = try bill(first, on: cloud, size)
+                sized.rows.append(
+                    names + [String(size.megabytes), decimal(size.vcpu, digits: 2)]
+                        + (try CallCosts.amounts(bill) + shown(money(bill, on: cloud))))
+            }
+            let second = try run(2, .seconds(wish.seconds), "\(connections) connections for \(wish.seconds) s")
+            let each =
+                try money(try bill(second, on: cloud, sizes[0]), on: cloud) * (10_000 / Double(second.asked))
+            timed.rows.append(
+                names + [
+                    String(second.load.requests), decimal(second.load.perSecond, digits: 0),
+                    String(second.load.failures),
+                ] + (try cells(second, on: cloud, sizes[0])) + shown(each))
         }
+        counted.rows += try predecessor()
+        return [counted, timed, sized, CallCosts.sheets([lambda, compute, compute2022, exchange])]
+    }
+
+    // MARK: Rows
+
+    private static let accountColumns = [
+        "instances", "invocations", "failures", "billed ms", "GB-s", "vCPU-s", "idle s", "yuan", "dollars",
+    ]
+
+    private func cells(_ run: CallRun, on cloud: CallRun.Cloud, _ size: Bill.Size) throws -> [String] {
+        func sum(_ part: (FunctionAccount) -> Int64) -> String { String(run.accounts.reduce(0) { $0 + part($1) }) }
+        let bill = try bill(run, on: cloud, size)
         return [
-            Report.Table(
-                title:
-                    "\(calls) calls for one token, \(connections) connections, 128 MB (and 0.1 vCPU), within one hour",
-                columns: ["where", "instances", "invocations", "failures", "billed ms", "GB-s", "cost"], rows: rows),
-            Report.Table(
-                title: "Price sheets", columns: ["name", "date", "source"],
-                rows: [lambda, compute, compute2022].map { [$0.name, $0.date, $0.source] }),
+            sum(\.instances), sum(\.invocations), sum(\.failures), String(bill.billed.wholeMilliseconds),
+        ] + CallCosts.amounts(bill) + shown(try money(bill, on: cloud))
+    }
+
+    private static func amounts(_ bill: Bill) -> [String] {
+        [
+            decimal(bill.gigabyteSeconds, digits: 4), decimal(bill.vcpuSeconds, digits: 4),
+            decimal(bill.idle / .seconds(1), digits: 0),
         ]
     }
 
-    private static func row(
-        _ name: String, _ hasCache: Bool, _ accounts: [FunctionAccount], billed: KeyPath<FunctionAccount, Duration>,
-        _ bills: [Bill], _ currency: String
-    ) -> [String] {
-        func sum(_ part: (FunctionAccount) -> Int64) -> String { String(accounts.reduce(0) { $0 + part($1) }) }
-        return [
-            name + (hasCache ? ", through the cache function" : ""), sum(\.instances), sum(\.invocations),
-            sum(\.failures), sum { $0[keyPath: billed].milliseconds },
-            decimal(bills.reduce(0) { $0 + $1.gigabyteSeconds }, digits: 4),
-            currency + decimal(bills.reduce(0) { $0 + $1.cost }, digits: 4),
-        ]
+    private func money(_ bill: Bill, on cloud: CallRun.Cloud) throws -> Money {
+        try Money(bill.cost, sheet(cloud).currency, exchange)
     }
 
-    /// The accounts of the functions after the load: the server's, and before it the cache's where there is one.
-    private static func run(
-        _ options: [String], _ programs: String, _ bootstrap: String, _ scratch: String, _ hasCache: Bool
-    ) throws -> [FunctionAccount] {
-        progress("\(calls) calls, \(options.joined(separator: " "))\(hasCache ? ", cache" : "") …")
-        let platform = try Child(
-            programs + "/event-server",
-            ["run", "--port", "0", "--programs", programs, "--bootstrap", bootstrap, "--data", scratch + "/run"]
-                + options)
-        defer { platform.stop() }
-        var urls: [Substring: String] = [:]
-        while let line = platform.readLine(), !line.hasPrefix("ready") {
-            let words = line.split(separator: " ")
-            if words.count == 2, words[1].hasPrefix("http://") { urls[words[0]] = String(words[1]) }
-        }
-        guard let server = urls["token-server"], let cache = urls["token-server-cache"],
-            let provider = urls["fake-provider"]
-        else { throw BenchmarkFailure(description: "the local platform did not start") }
-        platform.discardOutput()
-        try BenchmarkRealm.register(keys: ["app"], provider: provider, at: server)
-        let asked = hasCache ? cache : server
-        let load = try Load.run(
-            asked + "/api/token?realm=bench&key=app", connections: connections, calls: calls, keepsAlive: true,
-            scratch: scratch)
-        guard load.requests == calls else { throw BenchmarkFailure(description: "ab did not complete its calls") }
-        return try (hasCache ? [server, cache] : [server]).map { url in
-            try account(url, ofAtLeast: url == asked ? Int64(calls) : 0)
+    private func shown(_ money: Money) -> [String] {
+        [decimal(money.yuan, digits: 5), decimal(money.dollars, digits: 5)]
+    }
+
+    /// The predecessor's own run, 250 instances of 128 MB, one request at a time: as its README printed it, which took milliseconds
+    /// for units of 100, and what its mean of 101.5 ms gives.
+    private func predecessor() throws -> [[String]] {
+        let (calls, instances) = (10_000, 250)
+        let measured = Duration.microseconds(101_500)
+        let size = try compute.sizes()[0]
+        let printed = try Bill.compute2022(calls: calls, each: .seconds(10), size, compute2022)
+        let recomputed = try Bill.compute2022(calls: calls, each: measured, size, compute2022)
+        let account = FunctionAccount(
+            invocations: Int64(calls), instances: Int64(instances), billed: measured * calls, busy: measured * calls)
+        let today = try Bill.compute(account, size, compute)
+        return try [
+            ("as its README printed it", printed), ("recomputed from the same run", recomputed),
+            ("recomputed, by today's tariff", today),
+        ].map { name, bill in
+            // Before compute units neither vCPU nor idle time was billed.
+            let isToday = bill == today
+            return [
+                "the predecessor, \(name)", "no", String(instances), String(calls), "0",
+                String(bill.billed.wholeMilliseconds), decimal(bill.gigabyteSeconds, digits: 4),
+                isToday ? decimal(bill.vcpuSeconds, digits: 4) : "–",
+                isToday ? decimal(bill.idle / .seconds(1), digits: 0) : "–",
+            ] + shown(try Money(bill.cost, .yuan, exchange))
         }
     }
 
-    /// An invocation is entered when its instance is free again, a moment after its answer.
-    private static func account(_ url: String, ofAtLeast invocations: Int64) throws -> FunctionAccount {
-        for _ in 0..<500 {
-            let body = try send(.get, url + "/_event-server/invocations")
-            if let account = FunctionAccount(try JSON.Value(parsing: body)), account.invocations >= invocations {
-                return account
-            }
-            pause(.milliseconds(10))
-        }
-        throw BenchmarkFailure(description: "the account of \(url) lacks invocations")
+    private static func sheets(_ sheets: [PriceSheet]) -> Report.Table {
+        Report.Table(
+            title: "Price sheets", columns: ["name", "date", "source"],
+            rows: sheets.map { [$0.name, $0.date, $0.source] })
     }
-}
-
-extension Duration {
-    fileprivate var milliseconds: Int64 { components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000 }
 }

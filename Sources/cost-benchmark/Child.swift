@@ -1,6 +1,7 @@
 internal import CSystem
 internal import Glibc
 internal import Locks
+internal import Synchronization
 
 struct BenchmarkFailure: Error, CustomStringConvertible {
     let description: String
@@ -16,12 +17,18 @@ final class Child {
 
     /// The groups that run, for whoever has to end them in a hurry.
     private static let groups = Lock<Set<pid_t>>([])
+    private static let isEnding = Atomic(false)
+    /// What goes with them.
+    private static let scratch = Lock("")
 
     /// - Parameter file: takes what the program writes, after what is there; without it, this object reads it.
     init(
         _ program: String, _ arguments: [String], environment: [String] = ["PATH=/usr/sbin:/usr/bin:/bin"],
         file: String? = nil
     ) throws {
+        guard unsafe access(program, X_OK) == 0 else {
+            throw BenchmarkFailure(description: "\(program) is missing\(Child.remedy(program))")
+        }
         var readEnd: Int32 = -1
         var writeEnd: Int32 = -1
         if let file {
@@ -51,18 +58,26 @@ final class Child {
         if output >= 0 { close(output) }
     }
 
-    /// Ends every child when this program is told to end: what the children started is not theirs to end.
-    static func endAllOnTermination() {
+    /// Ends every child when this program is told to end, and removes a folder: what the children started ends with them.
+    static func endAllOnTermination(removing folder: String) {
         csystem_block_termination()
+        scratch.withLock { $0 = folder }
         var thread = pthread_t()
         _ = unsafe pthread_create(
             &thread, nil,
             { _ in
                 let number = csystem_wait_for_termination()
+                Child.isEnding.store(true, ordering: .releasing)
                 for group in Child.groups.withLock({ $0 }) { kill(-group, SIGKILL) }
+                try? Child.run("/usr/bin/rm", ["-r", "-f", Child.scratch.withLock { $0 }])
                 _exit(128 + number)
             }, nil)
         pthread_detach(thread)
+    }
+
+    /// Waits for this program's end where it has been told to end; who finds a child dead then has nothing to say.
+    static func waitIfEnding() {
+        while isEnding.load(ordering: .acquiring) { pause(.milliseconds(100)) }
     }
 
     /// Nil when the program has closed its output.
@@ -95,6 +110,23 @@ final class Child {
                 return nil
             }, context)
         pthread_detach(thread)
+    }
+
+    /// How to come by a program that is not ours to find.
+    private static func remedy(_ program: String) -> String {
+        let packages = [
+            "/usr/bin/ab": "apache2-utils", "/usr/sbin/nginx": "nginx", "/usr/sbin/mariadbd": "mariadb-server-core",
+            "/usr/bin/mariadb-install-db": "mariadb-server-core",
+        ]
+        if let package = packages[program] { return ": it comes with Debian's \(package)" }
+        return program.hasPrefix("/usr/") ? "" : ": make bench builds it"
+    }
+
+    /// Whether it has not ended; it is not reaped by asking.
+    var isRunning: Bool {
+        var info = unsafe siginfo_t()
+        let isHere = unsafe waitid(P_PID, id_t(id), &info, WEXITED | WNOHANG | WNOWAIT) == 0
+        return unsafe !hasEnded && isHere && info.si_signo == 0
     }
 
     /// Asks it to end, and waits until it has.

@@ -3,7 +3,7 @@ internal import Glibc
 /// Measures what the service costs: counts first, times as ratios or beside what they depend on.
 enum CostBenchmark {
     private static let usage = """
-        usage: cost-benchmark MEASURE [--output FOLDER] [--rounds N] [--seconds N]
+        usage: cost-benchmark MEASURE [options]
 
         refresh        upstream calls and statements of a hit, a refused token and a refresh, and what a loser waits;
                        on an embedded store of its own, or on DATABASE_URL, whose schema must be migrated
@@ -17,58 +17,62 @@ enum CostBenchmark {
         authentication what knowing the caller by an API key adds to a hit, the same
         log-line       what the audit adds to the log's line of a hit, the same
 
-        All but the first and the last three run the built programs (build/bin, ./bootstrap) as they are deployed. All but
-        the first two and strangers measure pairs in so many rounds (5), for so many seconds each (5; the last three count instead). Tables go to FOLDER (build/bench) as Markdown and JSON.
+        paste          measures nothing: puts the tables of the last whole run into README.md and docs/cost.md
+
+          --output FOLDER   takes the tables as Markdown and JSON, MEASURE.md and MEASURE.json; default build/bench
+          --programs FOLDER the built programs, for whatever runs them as they are deployed; default build/bin
+          --rounds N        how often each pair is measured; default 5. Not for refresh, calls and strangers
+          --seconds N       how long each side of a pair, or the second load of calls; default 5.
+                            For calls, memory-hits and database-hits
+          calls alone:
+          --calls N         calls of the first load; default 10000
+          --platform NAME   lambda or fc; default both
+          --concurrency N   lambda: most instances; default 8, then 20
+          --instance-concurrency N   fc: requests at once for an instance; default 1, then 20, 100 and 200
         """
 
-    private enum Measure: String {
-        case refresh, calls
-        case memoryHits = "memory-hits"
-        case databaseHits = "database-hits"
-        case hungProvider = "hung-provider"
-        case strangers, unsealing, authentication
-        case logLine = "log-line"
+    static func run(_ arguments: [String]) -> Int32 {
+        if ["help", "--help", "-h"].contains(arguments.first) {
+            print(usage)
+            return 0
+        }
+        do throws(UsageError) {
+            return measure(try Arguments(arguments))
+        } catch {
+            progress("\(error.message); try cost-benchmark help")
+            return 2
+        }
     }
 
-    private static let programs = "build/bin"
-
-    static func run(_ arguments: [String]) -> Int32 {
-        var folder = "build/bench"
-        var rounds = Rounds()
-        guard let measure = arguments.first.flatMap(Measure.init), arguments.count.isMultiple(of: 2) == false else {
-            print(usage)
-            return arguments.first == "help" ? 0 : 2
-        }
-        for index in stride(from: 1, to: arguments.count, by: 2) {
-            let value = arguments[index + 1]
-            switch (arguments[index], Int(value)) {
-            case ("--output", _): folder = value
-            case ("--rounds", let count?) where (1...100).contains(count): rounds.count = count
-            case ("--seconds", let seconds?) where (1...600).contains(seconds): rounds.seconds = seconds
-            default:
-                print(usage)
-                return 2
-            }
-        }
-        Child.endAllOnTermination()
+    private static func measure(_ arguments: Arguments) -> Int32 {
         let scratch = "/tmp/cost-benchmark-\(getpid())"
+        Child.endAllOnTermination(removing: scratch)
         unsafe mkdir(scratch, 0o700)
         defer { try? Child.run("/usr/bin/rm", ["-r", "-f", scratch]) }
         do {
-            let report = Report(tables: try tables(of: measure, rounds, scratch: scratch))
+            if arguments.measure == .paste {
+                try PastedReports.paste(from: arguments.folder)
+                return 0
+            }
+            try Report.prepare(arguments.folder, name: arguments.measure.rawValue)
+            let report = Report(tables: try tables(arguments, scratch: scratch))
             print(report.markdown)
-            try report.write(to: folder, name: measure.rawValue)
+            try report.write(to: arguments.folder, name: arguments.measure.rawValue)
             return 0
         } catch {
-            print("cost-benchmark: \(error)")
+            Child.waitIfEnding()
+            progress("\(error)")
             return 1
         }
     }
 
-    private static func tables(of measure: Measure, _ rounds: Rounds, scratch: String) throws -> [Report.Table] {
-        switch measure {
+    private static func tables(_ arguments: Arguments, scratch: String) throws -> [Report.Table] {
+        let programs = arguments.programs
+        let rounds = arguments.rounds
+        return switch arguments.measure {
         case .refresh: try RefreshCosts.measure(environment: environment, scratch: scratch)
-        case .calls: try CallCosts.measure(programs: programs, bootstrap: "./bootstrap", scratch: scratch)
+        case .calls:
+            try CallCosts.measure(arguments.calls, programs: programs, bootstrap: "./bootstrap", scratch: scratch)
         case .memoryHits: try MemoryHits.measure(programs: programs, scratch: scratch, rounds)
         case .databaseHits: try DatabaseHits.measure(programs: programs, scratch: scratch, rounds)
         case .hungProvider: try HungProvider.measure(programs: programs, scratch: scratch, rounds)
@@ -76,6 +80,7 @@ enum CostBenchmark {
         case .unsealing: try UnsealingCosts.measure(scratch: scratch, rounds)
         case .authentication: try AuthenticationCosts.measure(scratch: scratch, rounds)
         case .logLine: try LogLineCosts.measure(rounds)
+        case .paste: []
         }
     }
 

@@ -10,16 +10,20 @@ struct Load {
     let p99: Duration
 
     /// `ab -c CONNECTIONS -t SECONDS`; with `calls` instead, so many and no longer.
+    ///
+    /// - Parameter acceptsAnyLength: an answer of another length than the first is no failure.
     static func run(
         _ url: String, connections: Int, seconds: Int? = nil, calls: Int = 100_000_000, keepsAlive: Bool,
-        scratch: String
+        acceptsAnyLength: Bool = false, scratch: String
     ) throws -> Load {
         let percentiles = "\(scratch)/ab-\(getpid()).csv"
         // -t alone would stop at 50,000.
         let time = seconds.map { ["-t", String($0)] } ?? []
         let child = try Child(
             "/usr/bin/ab",
-            ["-q", "-e", percentiles] + (keepsAlive ? ["-k"] : []) + ["-c", String(connections)] + time
+            ["-q", "-e", percentiles] + (keepsAlive ? ["-k"] : []) + (acceptsAnyLength ? ["-l"] : []) + [
+                "-c", String(connections),
+            ] + time
                 + ["-n", String(calls), url])
         var values: [Substring: Double] = [:]
         var last = ""

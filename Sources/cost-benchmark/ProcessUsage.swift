@@ -60,6 +60,24 @@ enum TextFile {
         return count
     }
 
+    /// Each whole line, without its line break.
+    static func eachLine(_ path: String, _ take: (ArraySlice<UInt8>) -> Void) {
+        var pending: [UInt8] = []
+        pieces(path) { piece in
+            var rest = piece
+            while let end = rest.firstIndex(of: UInt8(ascii: "\n")) {
+                if pending.isEmpty {
+                    take(rest[..<end])
+                } else {
+                    take((pending + rest[..<end])[...])
+                    pending = []
+                }
+                rest = rest[(end + 1)...]
+            }
+            pending += rest
+        }
+    }
+
     private static func pieces(_ path: String, _ take: (ArraySlice<UInt8>) -> Void) {
         guard let file = unsafe fopen(path, "r") else { return }
         defer { unsafe fclose(file) }

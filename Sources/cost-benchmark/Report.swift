@@ -32,25 +32,54 @@ struct Report {
                     "title": .string(table.title),
                     "rows": .array(
                         table.rows.map { row in
-                            .object(JSON.Object(zip(table.columns, row).map { (name: $0, value: .string($1)) }))
+                            .object(
+                                JSON.Object(zip(table.columns, row).map { (name: $0, value: Report.value(of: $1)) }))
                         }),
                 ])
             })
     }
 
-    /// Writes `NAME.md` and `NAME.json`.
-    func write(to folder: String, name: String) throws(Failure) {
+    /// A cell for programs: a number as one, a median with the least and the most as its three numbers, `–` as null, else the text.
+    private static func value(of cell: String) -> JSON.Value {
+        func number(_ text: Substring) -> JSON.Value? {
+            (try? JSON.Value(parsing: text.utf8)).flatMap { $0.number == nil ? nil : $0 }
+        }
+        if cell == "–" { return .null }
+        if let number = number(cell[...]) { return number }
+        let words = cell.split(separator: " ")
+        guard words.count == 4, words[1].hasPrefix("("), words[2] == "–", words[3].hasSuffix(")"),
+            let median = number(words[0]), let least = number(words[1].dropFirst()),
+            let most = number(words[3].dropLast())
+        else { return .string(cell) }
+        return ["median": median, "least": least, "most": most]
+    }
+
+    /// The cell that such a value was made of.
+    static func cell(of value: JSON.Value) -> String {
+        if case .string(let text) = value { return text }
+        if let number = value.number { return number.text }
+        let parts = ["median", "least", "most"].compactMap { value[$0]?.number?.text }
+        return parts.count == 3 ? "\(parts[0]) (\(parts[1]) – \(parts[2]))" : "–"
+    }
+
+    /// Makes the folder, and opens `NAME.md` and `NAME.json` in it: a report that cannot be written is not worth waiting for.
+    static func prepare(_ folder: String, name: String) throws(Failure) {
         var path = ""
         for part in folder.split(separator: "/", omittingEmptySubsequences: false) {
             path += path.isEmpty && part.isEmpty ? "/" : (path.isEmpty || path.hasSuffix("/") ? "" : "/") + part
             if !part.isEmpty { unsafe mkdir(path, 0o755) }
         }
+        for file in ["md", "json"] { try write([], to: "\(folder)/\(name).\(file)", mode: "a") }
+    }
+
+    /// Writes `NAME.md` and `NAME.json` into a folder that is there.
+    func write(to folder: String, name: String) throws(Failure) {
         try Report.write(Array(markdown.utf8), to: "\(folder)/\(name).md")
         try Report.write(json.encoded, to: "\(folder)/\(name).json")
     }
 
-    private static func write(_ bytes: [UInt8], to path: String) throws(Failure) {
-        guard let file = unsafe fopen(path, "w") else { throw Failure(description: "cannot write \(path)") }
+    private static func write(_ bytes: [UInt8], to path: String, mode: String = "w") throws(Failure) {
+        guard let file = unsafe fopen(path, mode) else { throw Failure(description: "cannot write \(path)") }
         let count = unsafe fwrite(bytes, 1, bytes.count, file)
         if unsafe fclose(file) != 0 || count != bytes.count { throw Failure(description: "cannot write \(path)") }
     }

@@ -9,8 +9,6 @@ import Testing
     private struct Log {
         /// By request: how long it took.
         var durations: [String: String] = [:]
-        /// By request: what it costs, as it is printed.
-        var prices: [String: [String]] = [:]
         /// By request on Lambda, by function on Function Compute: whole milliseconds.
         var billed: [String: Int64] = [:]
 
@@ -23,11 +21,9 @@ import Testing
                 let billed = number(after: ["Billed", "Duration:"]).flatMap { Int64($0) } ?? 0
                 if line.hasPrefix("REPORT RequestId: ") {
                     durations[words[2]] = number(after: ["Duration:"])
-                    prices[words[2]] = Array(words.drop { $0 != "Price:" }.dropFirst().prefix(2))
                     self.billed[words[2]] = billed
                 } else if line.hasPrefix("FC Invoke End RequestId: ") {
                     durations[words[4]] = number(after: ["Duration:"])
-                    prices[words[4]] = Array(words.drop { $0 != "Price:" }.dropFirst().prefix(2))
                 } else if line.hasPrefix("FC Instance Idle ") {
                     self.billed[words[3], default: 0] += billed
                 }
@@ -51,41 +47,68 @@ import Testing
                     _ = try? OneShotHTTP.send("GET", url + (call == 0 ? "/api/none" : "/pong"))
                 }
             }
-            // An invocation is entered when its instance is free again, a moment after its answer.
-            var texts: [JSON.Value] = []
-            var log = Log("")
-            for _ in 0..<500 {
-                texts = try [account(platform.url), account(platform.cache)]
-                log = Log(platform.process.output)
-                let invocations = texts.reduce(0) { $0 + (FunctionAccount($1)?.invocations ?? 0) }
-                if invocations >= 60, log.durations.count == Int(invocations) { break }
-                usleep(10_000)
-            }
-            #expect(log.durations.count >= 60)
-
-            var seen: Set<String> = []
-            for (name, text) in zip(["token-server", "token-server-cache"], texts) {
-                let account = try #require(FunctionAccount(text))
-                let entries = text["invocations"]?.array ?? []
-                #expect(entries.count == Int(account.invocations))
-                var billed: Int64 = 0
-                for entry in entries {
-                    let id = try #require(entry["request_id"]?.string)
-                    #expect(seen.insert(id).inserted)
-                    #expect(log.durations[id] == entry["duration_ms"]?.number?.text)
-                    guard cloud == "lambda" else { continue }
-                    #expect(log.billed[id] == entry["billed_ms"]?.number?.integer)
-                    billed += log.billed[id] ?? 0
-                }
-                if cloud == "lambda" {
-                    #expect(account.billed == .milliseconds(billed))
-                } else {
-                    #expect(account.busy == .milliseconds(log.billed[name] ?? 0))
-                }
-            }
-            #expect(seen.count == log.durations.count)
-            #expect(log.billed.values.contains { $0 > 0 })
+            try expectAccountsToBeTheLog(of: platform, cloud: cloud, ofAtLeast: 60)
         }
+    }
+
+    @Test(arguments: ["lambda", "fc"], [["-n", "2500"], ["-t", "1", "-n", "100000000"]])
+    func `so they are under the load of three hundred connections that the cost of calls is measured with`(
+        cloud: String, amount: [String]
+    ) throws {
+        var options = ["--platform", cloud, "--concurrency", cloud == "fc" ? "300" : "8"]
+        if cloud == "fc" { options += ["--instance-concurrency", "20"] }
+        try LocalPlatform.run(options: options) { platform in
+            var calls = 0
+            for url in [platform.url, platform.cache] {
+                let load = try Program.run("/usr/bin/ab", ["-q", "-k", "-l", "-c", "300"] + amount + [url + "/pong"])
+                #expect(load.status == 0, "\(load.errors)")
+                let complete = load.output.firstMatch(of: /Complete requests: +(\d+)/).flatMap { Int($0.1) }
+                calls += try #require(complete)
+            }
+            #expect(calls > 600)
+            // The cache passes on what is not a token: each of its calls is one of the server's as well.
+            try expectAccountsToBeTheLog(of: platform, cloud: cloud, ofAtLeast: calls)
+        }
+    }
+
+    /// Waits until nothing is under way; the newest invocations, which an account lists, are compared one by one, all of them in sum.
+    private func expectAccountsToBeTheLog(
+        of platform: LocalPlatform, cloud: String, ofAtLeast count: Int
+    ) throws {
+        // An invocation is entered when its instance is free again, a moment after its answer.
+        func accounts() throws -> [JSON.Value] { try [account(platform.url), account(platform.cache)] }
+        func invocations(_ texts: [JSON.Value]) -> Int64 {
+            texts.reduce(0) { $0 + (FunctionAccount($1)?.invocations ?? 0) }
+        }
+        var texts = try accounts()
+        var log = Log("")
+        for _ in 0..<100 {
+            usleep(100_000)
+            let before = invocations(texts)
+            texts = try accounts()
+            guard invocations(texts) >= count, invocations(texts) == before else { continue }
+            log = Log(platform.process.output)
+            if log.durations.count == before { break }
+        }
+        #expect(log.durations.count >= count)
+
+        var seen: Set<String> = []
+        var billed: Int64 = 0
+        for (name, text) in zip(["token-server", "token-server-cache"], texts) {
+            let account = try #require(FunctionAccount(text))
+            let entries = text["invocations"]?.array ?? []
+            #expect(entries.count == min(1_000, Int(account.invocations)))
+            billed += text["totals"]?["billed_ms"]?.number?.integer ?? 0
+            for entry in entries {
+                let id = try #require(entry["request_id"]?.string)
+                #expect(seen.insert(id).inserted)
+                #expect(log.durations[id] == entry["duration_ms"]?.number?.text)
+                if cloud == "lambda" { #expect(log.billed[id] == entry["billed_ms"]?.number?.integer) }
+            }
+            if cloud == "fc" { #expect(account.busy == .milliseconds(log.billed[name] ?? 0)) }
+        }
+        if cloud == "lambda" { #expect(billed == log.billed.values.reduce(0, +)) }
+        #expect(log.billed.values.contains { $0 > 0 })
     }
 
     @Test(arguments: ["lambda", "fc"])
@@ -106,7 +129,8 @@ import Testing
                 #expect(entry["request_id"]?.string?.count == 36)
                 #expect(entry["status"] == "ok")
                 #expect(entry["memory_mb"] == 256)
-                #expect((entry["peak_memory_kb"]?.number?.integer ?? 0) > 1_000)
+                // A process may have answered its first request before the platform has noted who it is.
+                if entry["cold"] == false { #expect((entry["peak_memory_kb"]?.number?.integer ?? 0) > 1_000) }
                 let duration = try #require(entry["duration_ms"]?.number.flatMap { Double($0.text) })
                 let start = entry["init_ms"]?.number.flatMap { Double($0.text) }
                 #expect(entry["cold"] == .bool(start != nil))
@@ -121,47 +145,6 @@ import Testing
             #expect(colds.values.allSatisfy { $0 == 1 })
             #expect(Int64(colds.count) == text["totals"]?["cold_starts"]?.number?.integer)
             #expect(colds.isEmpty == false)
-        }
-    }
-
-    /// By hand from the clouds' price pages: 256 MB, half a processor.
-    @Test(arguments: ["lambda", "fc"])
-    func `each invocation says what it costs in dollars and yuan, and the totals are their sum`(cloud: String) throws {
-        let options = ["--platform", cloud, "--memory", "256", "--cpu", "0.5", "--concurrency", "1"]
-        try LocalPlatform.run(options: options) { platform in
-            for _ in 0..<5 { _ = try OneShotHTTP.send("GET", platform.url + "/pong") }
-            var text = try account(platform.url)
-            for _ in 0..<500 where (text["totals"]?["invocations"]?.number?.integer ?? 0) < 6 {
-                usleep(10_000)
-                text = try account(platform.url)
-            }
-            let log = Log(platform.process.output)
-            var dollars = 0.0
-            var yuan = 0.0
-            let entries = text["invocations"]?.array ?? []
-            #expect(entries.count >= 6)
-            for entry in entries {
-                let id = try #require(entry["request_id"]?.string)
-                let (priceInDollars, priceInYuan) = (entry["price_usd"]?.number, entry["price_cny"]?.number)
-                #expect(log.prices[id] == ["$\(priceInDollars?.text ?? "")", "¥\(priceInYuan?.text ?? "")"])
-                let billed = try #require(entry["billed_ms"]?.number?.double)
-                let lambda = 0.0000002 + billed / 1_000 * 0.25 * 0.0000166667
-                #expect(abs((priceInDollars?.double ?? 0) - lambda) < 0.000_000_001)
-                // A begun millisecond counts, and two decimals do not always show that it has begun.
-                let took = try #require(entry["duration_ms"]?.number?.double).rounded(.up)
-                let compute = [took, took + 1].map { milliseconds in
-                    (75.0 / 10_000 + milliseconds / 1_000 * (0.5 + 0.15 * 0.25)) * 0.00011
-                }
-                let price = try #require(priceInYuan?.double)
-                #expect(compute.contains { abs(price - $0) < 0.000_000_001 })
-                dollars += lambda
-                yuan += price
-            }
-            let totals = text["totals"]
-            #expect(abs((totals?["price_usd"]?.number?.double ?? 0) - dollars) < 0.000_000_01)
-            // One after the other: an instance is busy for as long as its requests take, and the platform with them a little more.
-            let total = totals?["price_cny"]?.number?.double ?? 0
-            #expect(cloud == "fc" ? total > yuan * 0.9 : abs(total - yuan) < 0.000_000_01)
         }
     }
 }
