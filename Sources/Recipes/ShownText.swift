@@ -1,56 +1,45 @@
-internal import HTTP
 internal import JSON
 
 /// Makes a provider's words fit to be shown: nothing secret, no control characters, bounded.
 struct ShownText {
-    /// What must not be seen, the longest first, so that no rest of a longer one stays.
-    private let hidden: [[UInt8]]
+    /// Bytes of a text that are looked at: what is shown is far less.
+    private static let lookedAt = 4_096
+    /// An escape may itself be escaped, as often as this.
+    private static let levels = 3
+
+    private let secrets: [String]
+    private let answer: JSON.Value?
 
     /// - Parameters:
-    ///   - secrets: the credentials of the call; shorter than four characters they are no secrets and would garble every text.
+    ///   - secrets: the credentials of the call.
     ///   - answer: its members with names like a token's or secret's are hidden too.
     init(hiding secrets: some Sequence<String>, and answer: JSON.Value? = nil) {
-        var hidden: Set<String> = []
-        for secret in Array(secrets) + (answer.map { ShownText.sensitive($0) } ?? []) where secret.utf8.count >= 4 {
-            hidden.insert(secret)
-            let encoded = PercentEncoding.encode(secret)
-            let escaped = String(JSON.Value.string(secret).text.dropFirst().dropLast())
-            for form in [
-                encoded, ShownText.withLowerCaseEscapes(encoded), encoded.replacing("%20", with: "+"),
-                escaped, escaped.replacing("/", with: "\\/"),
-            ] { hidden.insert(form) }
-        }
-        self.hidden = hidden.map { Array($0.utf8) }.sorted { $0.count > $1.count }
-    }
-
-    /// `%2F` as `%2f`, as some servers write it.
-    private static func withLowerCaseEscapes(_ encoded: String) -> String {
-        var bytes = Array(encoded.utf8)
-        for at in bytes.indices where bytes[at] == UInt8(ascii: "%") {
-            for digit in at + 1..<min(at + 3, bytes.count) where (0x41...0x46).contains(bytes[digit]) {
-                bytes[digit] += 0x20
-            }
-        }
-        return String(decoding: bytes, as: UTF8.self)
+        self.secrets = Array(secrets)
+        self.answer = answer
     }
 
     func clean(_ text: String, limit: Int = 300) -> String {
-        let text = ShownText.withoutTokens(withoutHidden(Array(text.utf8), atMost: 4 * limit))
+        let text = ShownText.withoutTokens(withoutSecrets(Array(text.utf8.prefix(ShownText.lookedAt))))
         let scalars = text.unicodeScalars.map { ShownText.isShown($0) ? $0 : " " }
         return String(String(String.UnicodeScalarView(scalars)).prefix(limit))
     }
 
-    /// The text up to that many bytes; what is hidden is found whole, also across that end.
-    private func withoutHidden(_ text: [UInt8], atMost limit: Int) -> String {
+    /// Works the forms out anew: only an error's text asks for them.
+    private func withoutSecrets(_ text: [UInt8]) -> String {
+        let forms = SecretForms(secrets + (answer.map { ShownText.sensitive($0) } ?? []))
+        var isHidden = [Bool](repeating: false, count: text.count)
+        var level: EscapedText? = EscapedText(text)
+        for _ in 0...ShownText.levels {
+            guard let escaped = level else { break }
+            forms.mark(escaped, in: &isHidden)
+            level = escaped.resolved
+        }
         var shown: [UInt8] = []
-        var at = 0
-        while at < text.count, shown.count < limit {
-            if let secret = hidden.first(where: { text[at...].starts(with: $0) }) {
-                shown += "***".utf8
-                at += secret.count
-            } else {
+        for at in text.indices {
+            if !isHidden[at] {
                 shown.append(text[at])
-                at += 1
+            } else if at == 0 || !isHidden[at - 1] {
+                shown += "***".utf8
             }
         }
         return String(decoding: shown, as: UTF8.self)
