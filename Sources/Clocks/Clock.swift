@@ -46,7 +46,8 @@ package struct SystemClock: Clock {
         let steady = read(CLOCK_BOOTTIME)
         return Moment(
             wall: Timestamp(milliseconds: Int64(wall.tv_sec) * 1_000 + Int64(wall.tv_nsec) / 1_000_000),
-            steady: .seconds(Int64(steady.tv_sec)) + .nanoseconds(Int64(steady.tv_nsec)))
+            steady: Duration(
+                attoseconds: Int128(steady.tv_sec * 1_000_000_000 + steady.tv_nsec) * 1_000_000_000))
     }
 
     private func read(_ clock: clockid_t) -> timespec {

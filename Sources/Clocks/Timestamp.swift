@@ -21,19 +21,19 @@ package struct Timestamp: Hashable, Comparable, Sendable {
     }
 
     package static func - (later: Timestamp, earlier: Timestamp) -> Duration {
-        .milliseconds(later.milliseconds - earlier.milliseconds)
+        Duration(attoseconds: Int128(later.milliseconds - earlier.milliseconds) * 1_000_000_000_000_000)
     }
 }
 
 extension Duration {
     /// The duration in whole milliseconds, fractions cut off toward zero.
     package var wholeMilliseconds: Int64 {
-        components.seconds * 1_000 + components.attoseconds / 1_000_000_000_000_000
+        Int64(truncatingIfNeeded: attoseconds / 1_000_000_000_000_000)
     }
 
     /// The duration in whole seconds, fractions cut off toward zero.
     package var wholeSeconds: Int64 {
-        components.seconds
+        Int64(truncatingIfNeeded: attoseconds / 1_000_000_000_000_000_000)
     }
 
     /// The duration in whole seconds, fractions rounded up; what `Retry-After` wants.

@@ -17,7 +17,7 @@ enum ComputeLimits {
     private static let largestTarget = 4 << 10
 
     static func refusal(of request: Request) -> Response? {
-        if size(request.fields) > largestFields {
+        if request.fields.headBytes > largestFields {
             return ComputeOutcome.invalidArgument("the header fields have more than 8 KB")
         }
         if request.path.utf8.count + request.query.utf8.count > largestTarget {
@@ -30,7 +30,7 @@ enum ComputeLimits {
     static func saysFailed(_ answer: ClientResponse) -> Bool { answer.fields[statusField] == "404" }
 
     static func refusal(of answer: ClientResponse) -> Response? {
-        size(answer.fields) > largestFields
+        answer.fields.headBytes > largestFields
             ? ComputeOutcome.badResponse("the header fields of the response have more than 8 KB") : nil
     }
 
@@ -51,10 +51,6 @@ enum ComputeLimits {
         }
         if settings.isDefaultDomain { response.fields[dispositionField] = "attachment" }
         return response
-    }
-
-    private static func size(_ fields: Fields) -> Int {
-        fields.reduce(0) { $0 + $1.name.lowercased.utf8.count + $1.value.utf8.count + 4 }
     }
 
     private static func known(_ name: String) -> Field.Name {

@@ -20,15 +20,17 @@ enum PlatformControl {
     /// The field is there more than once: one of them is not the platform's.
     case ambiguous
 
-    private static let platformPaths: Set = ["/invoke", "/initialize", "/pre-stop", "/pre-freeze"]
-
     init(_ request: Request) {
         guard request.fields.count(of: .fcControlPath) <= 1 else {
             self = .ambiguous
             return
         }
         switch request.fields[.fcControlPath] {
-        case nil, "/http-invoke": self = Self.platformPaths.contains(request.path) ? .outside : .request
+        case nil, "/http-invoke":
+            switch request.path {
+            case "/invoke", "/initialize", "/pre-stop", "/pre-freeze": self = .outside
+            default: self = .request
+            }
         case "/invoke": self = .event
         case "/initialize": self = .initialize
         case "/pre-stop": self = .preStop

@@ -72,6 +72,7 @@ final class ServeLoop: Sendable {
         // FC keeps its connections for as long as the instance lives.
         configuration.idleTimeout = .seconds(365 * 86_400)
         configuration.requestTimeout = settings.timeout + .seconds(60)
+        configuration.answerAtOnce = { loop.answerAtOnce(&$0) }
         let server: Server
         do throws(ServerError) {
             server = try Server(configuration) { loop.receive($0) }
@@ -87,22 +88,31 @@ final class ServeLoop: Sendable {
 
     // MARK: On the network thread
 
+    /// What is in memory; nothing is made for it that would have to wait.
+    private func answerAtOnce(_ request: inout Request) -> Response? {
+        request.id = RequestID.of(request)
+        // The connection is the platform's own; who the caller is stands in a header alone.
+        request.sourceAddress = nil
+        guard let immediate, PlatformControl(request) == .request else { return nil }
+        let start = clock.now()
+        guard let response = immediate.respondAtOnce(to: request, at: start) else { return nil }
+        var line = InvocationLine(request.id, isCold: coldStart.isFirst())
+        line.note(gatewayID: "", method: request.method, path: request.path)
+        return finished(
+            response, request.id, line, from: start, until: start + timeout,
+            isFunctionError: response.status == .internalServerError)
+    }
+
     private func receive(_ exchange: Exchange) {
         var request = exchange.request
         let start = clock.now()
         let limit = TimeLimit(deadline: nil, fallback: timeout, at: start)
         request.deadline = limit.deadline
-        request.id = RequestID.of(request)
-        // The connection is the platform's own; who the caller is stands in a header alone.
-        request.sourceAddress = nil
         let control = PlatformControl(request)
         if control != .preStop { inFlight.add(1, ordering: .relaxed) }
         let job = Job(exchange, request, control, start: start, limit: limit, isCold: coldStart.isFirst())
         switch control {
-        case .request:
-            if let response = immediate?.respondAtOnce(to: job.request) { return answer(job, response) }
-            enqueue(job)
-        case .event: enqueue(job)
+        case .request, .event: enqueue(job)
         case .initialize: answer(job, Response(.ok, json: ["status": "ok"]))
         case .preStop: finish(job)
         case .outside, .unknown: answer(job, Problem.unknownRoute.response(requestID: job.request.id))
@@ -183,28 +193,39 @@ final class ServeLoop: Sendable {
         answer(job, response, line, isFunctionError: response.status == .internalServerError)
     }
 
-    /// - Parameter isFunctionError: the platform counts it as a failure of the function.
     private func answer(_ job: Job, _ response: Response, _ line: InvocationLine, isFunctionError: Bool) {
+        job.exchange.respond(
+            finished(
+                response, job.request.id, line, from: job.start, until: job.limit.end, isFunctionError: isFunctionError)
+        )
+        if job.control != .preStop { inFlight.subtract(1, ordering: .relaxed) }
+    }
+
+    /// The answer with what every answer carries; its log line is written.
+    ///
+    /// - Parameter isFunctionError: the platform counts it as a failure of the function.
+    private func finished(
+        _ response: Response, _ id: String, _ line: InvocationLine, from start: Moment, until limit: Moment,
+        isFunctionError: Bool
+    ) -> Response {
         var response = response
         var line = line
         var isFunctionError = isFunctionError
         response.guardAgainstBrowsers()
-        let size = response.fields.reduce(0) { $0 + $1.name.lowercased.utf8.count + $1.value.utf8.count + 4 }
-        if size > ServeLoop.largestHead {
-            response = Problem.headTooLarge.response(requestID: job.request.id)
+        if response.fields.headBytes > ServeLoop.largestHead {
+            response = Problem.headTooLarge.response(requestID: id)
             response.guardAgainstBrowsers()
             isFunctionError = true
         }
-        response.fields[.requestID] = job.request.id
+        response.fields[.requestID] = id
         response.fields[.fcStatus] = isFunctionError ? "404" : "200"
         line.note(response)
         let end = clock.now()
         // First the line: once everybody is answered the platform freezes the instance.
         line.write(
-            to: logger, took: end.steady - job.start.steady, left: end.timeLeft(until: job.limit.end),
+            to: logger, took: end.steady - start.steady, left: end.timeLeft(until: limit),
             delivery: .success(.accepted))
-        job.exchange.respond(response)
-        if job.control != .preStop { inFlight.subtract(1, ordering: .relaxed) }
+        return response
     }
 
     /// The platform answers 502 beyond 8 KB; what it adds itself needs room.

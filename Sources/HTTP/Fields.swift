@@ -9,29 +9,20 @@ package struct Field: Hashable, Sendable {
         /// Takes a token of RFC 9110, 5.6.2, from outside; nil for anything else.
         package init?(_ text: String) {
             var text = text
-            // In one pass over the bytes: every field of every request comes through here.
             let (isToken, isLowercased) = text.withUTF8 { utf8 in
-                unsafe (
-                    !utf8.isEmpty && utf8.allSatisfy(Name.isTokenCharacter),
-                    utf8.allSatisfy { !(UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) }
-                )
+                unsafe (Name.isToken(utf8), utf8.allSatisfy { Name.lowercased($0) == $0 })
             }
             guard isToken else { return nil }
-            lowercased = isLowercased ? text : Name.lowercased(&text)
+            lowercased = isLowercased ? text : text.lowercased()
         }
 
-        /// Of a token, which is ASCII.
-        private static func lowercased(_ text: inout String) -> String {
-            text.withUTF8 { utf8 in
-                unsafe String(unsafeUninitializedCapacity: utf8.count) { bytes in
-                    for index in utf8.indices {
-                        let byte = unsafe utf8[index]
-                        let isUpper = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
-                        unsafe bytes[index] = isUpper ? byte | 0x20 : byte
-                    }
-                    return utf8.count
-                }
-            }
+        fileprivate static func isToken(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
+            unsafe !bytes.isEmpty && bytes.allSatisfy(isTokenCharacter)
+        }
+
+        /// Of a character of a token, which is ASCII.
+        fileprivate static func lowercased(_ byte: UInt8) -> UInt8 {
+            (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
         }
 
         /// By length first: most names that are compared differ in it.
@@ -43,7 +34,7 @@ package struct Field: Hashable, Sendable {
             self.init(String(text))
         }
 
-        private init(known text: String) {
+        fileprivate init(known text: String) {
             lowercased = text
         }
 
@@ -91,57 +82,156 @@ package struct Field: Hashable, Sendable {
 
     /// Line breaks and NUL in the value become spaces, blanks at both ends go (RFC 9110, 5.5).
     package init(_ name: Name, _ value: String) {
-        self.name = name
-        self.value = Field.cleaned(value)
+        var value = value
+        let cleaned = value.withUTF8 { unsafe Field.isClean($0) ? nil : unsafe Field.cleaned($0) }
+        self.init(name, clean: cleaned.map { String(decoding: $0, as: UTF8.self) } ?? value)
     }
 
-    private static func cleaned(_ value: String) -> String {
-        var value = value
-        let isClean = value.withUTF8 { utf8 in
-            unsafe utf8.allSatisfy { $0 != 0x0D && $0 != 0x0A && $0 != 0x00 }
-                && utf8.first != 0x20 && utf8.first != 0x09 && utf8.last != 0x20 && utf8.last != 0x09
-        }
-        if isClean { return value }
-        let replaced = value.utf8.map { $0 == 0x0D || $0 == 0x0A || $0 == 0x00 ? 0x20 : $0 }
+    fileprivate init(_ name: Name, clean value: String) {
+        self.name = name
+        self.value = value
+    }
+
+    /// In one pass without a way out, so that it takes many bytes at a time; a tab in the middle is rare and makes it false too.
+    fileprivate static func isClean(_ value: UnsafeBufferPointer<UInt8>) -> Bool {
+        let lowest = unsafe value.reduce(UInt8.max) { min($0, $1) }
+        return unsafe lowest >= 0x20 && value.first != 0x20 && value.last != 0x20
+    }
+
+    fileprivate static func cleaned(_ value: UnsafeBufferPointer<UInt8>) -> ArraySlice<UInt8> {
+        let replaced = unsafe value.map { $0 == 0x0D || $0 == 0x0A || $0 == 0x00 ? 0x20 : $0 }
         let start = replaced.firstIndex { $0 != 0x20 && $0 != 0x09 } ?? replaced.endIndex
         let end = replaced.lastIndex { $0 != 0x20 && $0 != 0x09 }.map { $0 + 1 } ?? start
-        return String(decoding: replaced[start..<end], as: UTF8.self)
+        return replaced[start..<end]
     }
 }
 
 /// Header fields in the order of the message; repeats are kept.
 package struct Fields: Sendable, Sequence, Equatable {
-    private var list: [Field]
+    /// Every name in lower case and every value, a NUL behind each: one list for a whole head, and what a C library can read.
+    private var text: [UInt8] = []
+    private var places: [Place] = []
 
-    package init(_ list: [Field] = []) {
-        self.list = list
+    /// Where a field lies in the text.
+    private struct Place: Sendable, Equatable {
+        var name: Int32
+        var value: Int32
+        /// The NUL behind the value.
+        var end: Int32
+
+        var nameLength: Int { Int(value - name) - 1 }
     }
 
-    package var count: Int { list.count }
-    package func makeIterator() -> IndexingIterator<[Field]> { list.makeIterator() }
+    package init(_ list: [Field] = []) {
+        for field in list { append(field.name, field.value) }
+    }
+
+    package var count: Int { places.count }
+
+    /// What they take in a head: names, values, and `: ` and a line break for each.
+    package var headBytes: Int { text.count + 2 * places.count }
+
+    package struct Iterator: IteratorProtocol {
+        fileprivate let fields: Fields
+        fileprivate var index = 0
+
+        package mutating func next() -> Field? {
+            guard index < fields.places.count else { return nil }
+            defer { index += 1 }
+            return fields.field(fields.places[index])
+        }
+    }
+
+    package func makeIterator() -> Iterator { Iterator(fields: self) }
 
     package mutating func append(_ name: Field.Name, _ value: String) {
-        // What a message usually has, so that the list is not moved while it grows.
-        if list.isEmpty { list.reserveCapacity(8) }
-        list.append(Field(name, value))
+        var name = name.lowercased
+        var value = value
+        name.withUTF8 { name in
+            value.withUTF8 { value in
+                unsafe append(name.count, value) { text in unsafe text.append(contentsOf: name) }
+            }
+        }
+    }
+
+    /// Takes a field from outside as it came, nothing where the name is no token.
+    package mutating func append(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard unsafe Field.Name.isToken(name) else { return false }
+        unsafe append(name.count, value) { text in
+            unsafe name.forEach { text.append(Field.Name.lowercased($0)) }
+        }
+        return true
+    }
+
+    private mutating func append(
+        _ nameLength: Int, _ value: UnsafeBufferPointer<UInt8>, _ appendName: (inout [UInt8]) -> Void
+    ) {
+        // What a message usually has, so that neither list is moved while it grows.
+        if places.isEmpty {
+            places.reserveCapacity(10)
+            text.reserveCapacity(512)
+        }
+        let start = text.count
+        appendName(&text)
+        text.append(0)
+        if unsafe Field.isClean(value) {
+            unsafe text.append(contentsOf: value)
+        } else {
+            text.append(contentsOf: unsafe Field.cleaned(value))
+        }
+        text.append(0)
+        places.append(
+            Place(name: Int32(start), value: Int32(start + nameLength + 1), end: Int32(text.count - 1)))
     }
 
     package func values(_ name: Field.Name) -> [String] {
         var values: [String] = []
-        for field in list where field.name == name { values.append(field.value) }
+        for place in places where isName(name, of: place) { values.append(value(place)) }
         return values
     }
 
     package func count(of name: Field.Name) -> Int {
-        list.count { $0.name == name }
+        places.count { isName(name, of: $0) }
     }
 
     /// The value of the first field of that name; setting replaces every one.
     package subscript(name: Field.Name) -> String? {
-        get { list.first { $0.name == name }?.value }
+        get { places.first { isName(name, of: $0) }.map(value) }
         set {
-            if list.contains(where: { $0.name == name }) { list.removeAll { $0.name == name } }
+            if places.contains(where: { isName(name, of: $0) }) {
+                let others = filter { $0.name != name }
+                text.removeAll(keepingCapacity: true)
+                places.removeAll(keepingCapacity: true)
+                for field in others { append(field.name, field.value) }
+            }
             if let newValue { append(name, newValue) }
         }
+    }
+
+    /// Hands over each name in lower case and each value as they lie, both ended by NUL, valid during the call.
+    package func forEachInC(_ body: (_ name: UnsafePointer<CChar>, _ value: UnsafePointer<CChar>) -> Void) {
+        unsafe text.withUnsafeBytes { bytes in
+            guard let start = unsafe bytes.assumingMemoryBound(to: CChar.self).baseAddress else { return }
+            for place in places { unsafe body(start + Int(place.name), start + Int(place.value)) }
+        }
+    }
+
+    private func field(_ place: Place) -> Field {
+        Field(Field.Name(known: string(place.name, place.value - 1)), clean: value(place))
+    }
+
+    private func value(_ place: Place) -> String {
+        string(place.value, place.end)
+    }
+
+    private func string(_ start: Int32, _ end: Int32) -> String {
+        String(decoding: text[Int(start)..<Int(end)], as: UTF8.self)
+    }
+
+    /// By length first: most names that are compared differ in it.
+    private func isName(_ name: Field.Name, of place: Place) -> Bool {
+        let wanted = name.lowercased.utf8
+        return wanted.count == place.nameLength
+            && text[Int(place.name)..<Int(place.value) - 1].elementsEqual(wanted)
     }
 }

@@ -18,17 +18,22 @@ package enum PercentEncoding {
     ///
     /// `+` is a space only if asked for.
     package static func decode(_ text: some StringProtocol, plusIsSpace: Bool = false) -> String? {
-        let isPlain = text.utf8.allSatisfy { $0 != UInt8(ascii: "%") && !(plusIsSpace && $0 == UInt8(ascii: "+")) }
-        if isPlain { return String(text) }
+        let decoded = text.utf8.withContiguousStorageIfAvailable { unsafe decode($0, plusIsSpace: plusIsSpace) }
+        if let decoded { return decoded }
+        return unsafe Array(text.utf8).withUnsafeBufferPointer { unsafe decode($0, plusIsSpace: plusIsSpace) }
+    }
+
+    fileprivate static func decode(_ text: UnsafeBufferPointer<UInt8>, plusIsSpace: Bool) -> String? {
+        let isPlain = unsafe text.allSatisfy { $0 != UInt8(ascii: "%") && !(plusIsSpace && $0 == UInt8(ascii: "+")) }
+        if isPlain { return unsafe String(decoding: text, as: UTF8.self) }
         var decoded: [UInt8] = []
-        decoded.reserveCapacity(text.utf8.count)
-        var bytes = text.utf8.makeIterator()
-        while let byte = bytes.next() {
+        decoded.reserveCapacity(text.count)
+        var bytes = unsafe text.makeIterator()
+        while let byte = unsafe bytes.next() {
             switch byte {
             case UInt8(ascii: "%"):
-                guard let high = bytes.next().flatMap(hexValue), let low = bytes.next().flatMap(hexValue) else {
-                    return nil
-                }
+                guard let high = unsafe bytes.next().flatMap(hexValue), let low = unsafe bytes.next().flatMap(hexValue)
+                else { return nil }
                 decoded.append(high << 4 | low)
             case UInt8(ascii: "+") where plusIsSpace: decoded.append(0x20)
             default: decoded.append(byte)
@@ -81,21 +86,32 @@ package struct QueryString: Sendable, Equatable {
 
     /// Reads `a=1&b=2`; nil where an escape is broken or not UTF-8.
     package init?(parsing text: String) {
-        parameters = []
+        var text = text
+        guard let parameters = text.withUTF8({ unsafe QueryString.parameters($0) }) else { return nil }
+        self.parameters = parameters
+    }
+
+    private static func parameters(_ text: UnsafeBufferPointer<UInt8>) -> [Parameter]? {
+        func decoded(_ range: Range<Int>) -> String? {
+            unsafe PercentEncoding.decode(UnsafeBufferPointer(rebasing: text[range]), plusIsSpace: true)
+        }
+        var parameters: [Parameter] = []
         parameters.reserveCapacity(4)
-        var rest = text.utf8[...]
-        while !rest.isEmpty {
-            let end = rest.firstIndex(of: UInt8(ascii: "&")) ?? rest.endIndex
-            let pair = rest[..<end]
-            rest = end == rest.endIndex ? rest[end...] : rest[rest.index(after: end)...]
-            if pair.isEmpty { continue }
-            let equals = pair.firstIndex(of: UInt8(ascii: "=")) ?? pair.endIndex
-            let value = equals == pair.endIndex ? pair[equals...] : pair[pair.index(after: equals)...]
-            guard let name = PercentEncoding.decode(Substring(pair[..<equals]), plusIsSpace: true),
-                let value = PercentEncoding.decode(Substring(value), plusIsSpace: true)
+        var start = 0
+        while start < text.count {
+            var end = start
+            var equals: Int?
+            while end < text.count, case let byte = unsafe text[end], byte != UInt8(ascii: "&") {
+                if byte == UInt8(ascii: "="), equals == nil { equals = end }
+                end += 1
+            }
+            defer { start = end + 1 }
+            if end == start { continue }
+            guard let name = decoded(start..<(equals ?? end)), let value = decoded((equals.map { $0 + 1 } ?? end)..<end)
             else { return nil }
             parameters.append(Parameter(name, value))
         }
+        return parameters
     }
 
     package func values(_ name: String) -> [String] {

@@ -10,7 +10,7 @@ internal import HTTP
     private(set) var fields = Fields()
     private(set) var isIntact = true
     private let headBytes: Int
-    private var end: UnsafePointer<CChar>?
+    private var end: UnsafeRawPointer?
 
     private init(headBytes: Int) { self.headBytes = headBytes }
 
@@ -22,8 +22,8 @@ internal import HTTP
                 { context, _, name, nameLength, value, valueLength in
                     if let scan = unsafe context?.assumingMemoryBound(to: FieldScan.self), let name = unsafe name {
                         unsafe scan.pointee.add(
-                            UnsafeBufferPointer(start: name, count: nameLength),
-                            UnsafeBufferPointer(start: value, count: unsafe value == nil ? 0 : valueLength))
+                            UnsafeRawBufferPointer(start: name, count: nameLength),
+                            UnsafeRawBufferPointer(start: value, count: unsafe value == nil ? 0 : valueLength))
                     }
                     return .YES
                 }, pointer)
@@ -31,24 +31,22 @@ internal import HTTP
         return scan
     }
 
-    private mutating func add(_ name: UnsafeBufferPointer<CChar>, _ value: UnsafeBufferPointer<CChar>) {
+    private mutating func add(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
         guard let nameStart = name.baseAddress, let valueStart = value.baseAddress else { return isIntact = false }
         let nameEnd = unsafe nameStart + name.count
         if let end = unsafe end, unsafe !isGap(end, nameStart) { isIntact = false }
         if unsafe !isGap(nameEnd, valueStart) { isIntact = false }
         unsafe end = unsafe valueStart + value.count
-        guard isIntact, let name = unsafe Field.Name(FieldScan.text(name)) else { return isIntact = false }
-        unsafe fields.append(name, FieldScan.text(value))
+        if isIntact {
+            isIntact = unsafe fields.append(
+                name: name.bindMemory(to: UInt8.self), value: value.bindMemory(to: UInt8.self))
+        }
     }
 
-    private static func text(_ bytes: UnsafeBufferPointer<CChar>) -> String {
-        unsafe String(decoding: UnsafeRawBufferPointer(bytes), as: UTF8.self)
-    }
-
-    private func isGap(_ start: UnsafePointer<CChar>, _ end: UnsafePointer<CChar>) -> Bool {
+    private func isGap(_ start: UnsafeRawPointer, _ end: UnsafeRawPointer) -> Bool {
         let length = unsafe start.distance(to: end)
         guard length > 0, length <= headBytes else { return false }
-        return unsafe UnsafeBufferPointer(start: start, count: length).allSatisfy {
+        return unsafe UnsafeRawBufferPointer(start: start, count: length).allSatisfy {
             $0 == 0 || $0 == 0x20 || $0 == 0x09
         }
     }

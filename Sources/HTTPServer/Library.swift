@@ -1,4 +1,5 @@
 internal import CMicroHTTPD
+internal import Glibc
 internal import HTTP
 
 /// The calls into libmicrohttpd that act on one connection.
@@ -60,24 +61,24 @@ internal import HTTP
     ) -> Bool {
         guard let answer = unsafe answer else { return false }
         defer { unsafe table.pointee.destroy_response(answer) }
-        for field in response.fields where !Library.isOwnMatter(field.name) {
-            // The library refuses a tab in a value, which HTTP allows.
-            var value = field.value
-            if value.withUTF8({ utf8 in unsafe utf8.contains(0x09) }) {
-                value = String(decoding: value.utf8.map { $0 == 0x09 ? 0x20 : $0 }, as: UTF8.self)
+        unsafe response.fields.forEachInC { name, value in
+            guard unsafe !Library.isOwnMatter(name) else { return }
+            guard unsafe strchr(value, 0x09) == nil else {
+                // The library refuses a tab in a value, which HTTP allows.
+                let text = unsafe String(cString: value).utf8.map { CChar(bitPattern: $0 == 0x09 ? 0x20 : $0) } + [0]
+                _ = unsafe table.pointee.add_response_header(answer, name, text)
+                return
             }
-            // By the strings' own bytes: an argument of type String would be copied.
-            unsafe field.name.lowercased.withCString { name in
-                _ = unsafe value.withCString { unsafe table.pointee.add_response_header(answer, name, $0) }
-            }
+            _ = unsafe table.pointee.add_response_header(answer, name, value)
         }
         if closing { _ = unsafe table.pointee.add_response_header(answer, "connection", "close") }
         return unsafe table.pointee.queue_response(connection.pointer, UInt32(response.status.code), answer) == .YES
     }
 
     /// Framing and date are the library's.
-    private static func isOwnMatter(_ name: Field.Name) -> Bool {
-        name == .contentLength || name == .transferEncoding || name.lowercased == "date"
+    private static func isOwnMatter(_ name: UnsafePointer<CChar>) -> Bool {
+        unsafe strcmp(name, "content-length") == 0 || strcmp(name, "transfer-encoding") == 0
+            || strcmp(name, "date") == 0
     }
 }
 

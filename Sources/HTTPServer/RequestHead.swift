@@ -16,44 +16,13 @@ struct RequestHead {
         let reason: String
     }
 
-    init(method: String, target: [UInt8], version: String, fields: Fields) throws(Refusal) {
+    init(method: String, target: RequestTarget, version: String, fields: Fields) throws(Refusal) {
         self.method = HTTP.Method(rawValue: method)
-        (path, query) = try RequestHead.split(target)
+        path = target.path
+        query = target.query
         self.fields = fields
         contentLength = try RequestHead.framing(fields, version: version)
         guard fields.count(of: .host) <= 1 else { throw Refusal(reason: "more than one Host field") }
-    }
-
-    /// Takes the origin form, the absolute form and `*` (RFC 9112, 3.2), and cuts at the first `?`.
-    private static func split(_ target: [UInt8]) throws(Refusal) -> (path: String, query: String) {
-        guard target.allSatisfy({ $0 > 0x20 && $0 != 0x7F }), let text = text(target) else {
-            throw Refusal(reason: "the target has characters that must be percent-encoded")
-        }
-        let local: Substring
-        if text.utf8.first == UInt8(ascii: "/") || text == "*" {
-            local = Substring(text)
-        } else if let authority = afterScheme(text) {
-            let end = authority.firstIndex { $0 == "/" || $0 == "?" } ?? authority.endIndex
-            local = authority[end...].first == "/" ? authority[end...] : "/" + authority[end...]
-        } else {
-            throw Refusal(reason: "the target is neither a path nor an http URL")
-        }
-        guard let mark = local.utf8.firstIndex(of: UInt8(ascii: "?")) else { return (String(local), "") }
-        return (String(local[..<mark]), String(local[local.utf8.index(after: mark)...]))
-    }
-
-    /// Nil for what is not UTF-8; nearly every target is ASCII, which is.
-    private static func text(_ target: [UInt8]) -> String? {
-        target.allSatisfy { $0 < 0x80 }
-            ? String(decoding: target, as: UTF8.self) : String(validating: target, as: UTF8.self)
-    }
-
-    private static func afterScheme(_ text: String) -> Substring? {
-        for scheme in ["http://", "https://"] where text.lowercased().hasPrefix(scheme) {
-            let rest = text.dropFirst(scheme.count)
-            return rest.isEmpty || rest.first == "/" ? nil : rest
-        }
-        return nil
     }
 
     /// The announced length; a body framed in two ways, or in none that is known, is refused (RFC 9112, 6.3).
@@ -75,6 +44,40 @@ struct RequestHead {
         }
         guard codings.count == 1, coding.lowercased() == "chunked", version != "HTTP/1.0" else {
             throw Refusal(reason: "a transfer coding other than chunked")
+        }
+        return nil
+    }
+}
+
+/// Path and query of a request line, as they came.
+struct RequestTarget {
+    let path: String
+    /// Without its `?`.
+    let query: String
+
+    /// Takes the origin form, the absolute form and `*` (RFC 9112, 3.2), and cuts at the first `?`.
+    init(_ target: UnsafeBufferPointer<UInt8>) throws(RequestHead.Refusal) {
+        guard unsafe target.allSatisfy({ $0 > 0x20 && $0 != 0x7F }),
+            let text = unsafe String(validating: target, as: UTF8.self)
+        else { throw RequestHead.Refusal(reason: "the target has characters that must be percent-encoded") }
+        let local: Substring
+        if text.utf8.first == UInt8(ascii: "/") || text == "*" {
+            local = Substring(text)
+        } else if let authority = RequestTarget.afterScheme(text) {
+            let end = authority.firstIndex { $0 == "/" || $0 == "?" } ?? authority.endIndex
+            local = authority[end...].first == "/" ? authority[end...] : "/" + authority[end...]
+        } else {
+            throw RequestHead.Refusal(reason: "the target is neither a path nor an http URL")
+        }
+        let mark = local.utf8.firstIndex(of: UInt8(ascii: "?")) ?? local.endIndex
+        path = String(local[..<mark])
+        query = String(local[mark...].dropFirst())
+    }
+
+    private static func afterScheme(_ text: String) -> Substring? {
+        for scheme in ["http://", "https://"] where text.lowercased().hasPrefix(scheme) {
+            let rest = text.dropFirst(scheme.count)
+            return rest.isEmpty || rest.first == "/" ? nil : rest
         }
         return nil
     }

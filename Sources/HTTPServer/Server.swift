@@ -29,11 +29,16 @@ internal import Synchronization
         package var idleTimeout: Duration
         /// Where the id of a request stands, for refusals that no handler sees.
         package var requestIDField: Field.Name
+        /// Asked first, on the network thread: answers what nobody has to wait for, so that no exchange is made.
+        ///
+        /// What it changes in the request stays for the handler.
+        package var answerAtOnce: @Sendable (inout HTTP.Request) -> HTTP.Response?
 
         package init(
             address: String = "127.0.0.1", port: UInt16 = 0, threads: Int = 2, maximumBodyBytes: Int = 1 << 20,
             maximumHeadBytes: Int = 32 << 10, maximumConnections: Int = 10_000, requestTimeout: Duration = .seconds(30),
-            idleTimeout: Duration = .seconds(75), requestIDField: Field.Name = .requestID
+            idleTimeout: Duration = .seconds(75), requestIDField: Field.Name = .requestID,
+            answerAtOnce: @escaping @Sendable (inout HTTP.Request) -> HTTP.Response? = { _ in nil }
         ) {
             self.address = address
             self.port = port
@@ -44,6 +49,7 @@ internal import Synchronization
             self.requestTimeout = requestTimeout
             self.idleTimeout = idleTimeout
             self.requestIDField = requestIDField
+            self.answerAtOnce = answerAtOnce
         }
     }
 

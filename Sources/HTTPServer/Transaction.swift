@@ -8,8 +8,8 @@ internal import Synchronization
     private let core: Core
     private let handle: Library.Handle
     private let connection: Connection?
-    /// The target's bytes, copied before the library decodes them in place.
-    private let target: [UInt8]
+    /// Read before the library decodes it in place.
+    private let target: Result<RequestTarget, RequestHead.Refusal>
     /// Where the target ends in the library's buffer.
     private let targetEnd: UnsafePointer<CChar>
     private var stage = Stage.head
@@ -33,7 +33,11 @@ internal import Synchronization
         self.handle = handle
         self.connection = connection
         let bytes = unsafe UnsafeRawBufferPointer(start: uri, count: strlen(uri))
-        target = unsafe Array(bytes)
+        do throws(RequestHead.Refusal) {
+            target = .success(unsafe try RequestTarget(bytes.bindMemory(to: UInt8.self)))
+        } catch {
+            target = .failure(error)
+        }
         unsafe targetEnd = unsafe uri + bytes.count
         core.inFlight.add(1, ordering: .relaxed)
         connection?.requestStarted()
@@ -77,7 +81,7 @@ internal import Synchronization
         let head: RequestHead
         do throws(RequestHead.Refusal) {
             head = try RequestHead(
-                method: unsafe String(cString: method), target: target, version: unsafe String(cString: version),
+                method: unsafe String(cString: method), target: target.get(), version: unsafe String(cString: version),
                 fields: scan.fields)
         } catch { return refuse(error.reason) }
         if let length = head.contentLength {
@@ -105,10 +109,11 @@ internal import Synchronization
         connection?.requestComplete()
         guard bodyBytes <= core.configuration.maximumBodyBytes else { return send(tooLarge, closing: true) }
         guard !core.isStopping else { return send(Core.stopping, closing: true) }
-        let request = HTTP.Request(
+        var request = HTTP.Request(
             head.method, path: head.path, query: head.query, fields: head.fields, body: body,
             id: requestID, sourceAddress: connection?.address)
         body = []
+        if let response = core.configuration.answerAtOnce(&request) { return send(response, closing: core.isStopping) }
         let exchange = Exchange(request, core: core, handle: handle)
         stage = .exchange(exchange)
         core.handler(exchange)

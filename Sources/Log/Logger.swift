@@ -103,10 +103,7 @@ extension Logger {
         }
 
         private mutating func milliseconds(_ duration: Duration) {
-            let (seconds, attoseconds) = duration.components
-            let (scaled, overflows) = seconds.multipliedReportingOverflow(by: 1_000_000)
-            let (sum, overflowsToo) = scaled.addingReportingOverflow(attoseconds / 1_000_000_000_000)
-            let microseconds = overflows || overflowsToo ? (seconds < 0 ? Int64.min : .max) : sum
+            let microseconds = Int64(clamping: duration.attoseconds / 1_000_000_000_000)
             if microseconds < 0 { bytes.append(UInt8(ascii: "-")) }
             let magnitude = microseconds.magnitude
             let fraction = magnitude % 1_000

@@ -11,6 +11,14 @@ struct CacheKey: Hashable, Sendable {
     let caller: [UInt8]
     /// Where the caller asks from, where the server's verdict depends on that; else empty.
     var address = ""
+
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(realm)
+        hasher.combine(key)
+        // A digest in one piece; an array hashes byte by byte.
+        unsafe caller.withUnsafeBytes { unsafe hasher.combine(bytes: $0) }
+        if !address.isEmpty { hasher.combine(address) }
+    }
 }
 
 /// A request that may be answered from memory.
@@ -68,7 +76,8 @@ struct TokenQuery {
 extension Request {
     /// The way that it came, each hop written by the next: what the header says, then what the platform says.
     var forwardedFor: String {
-        (fields.values(.forwardedFor) + [sourceAddress].compactMap { $0 }).joined(separator: ", ")
+        let hops = fields.values(.forwardedFor) + (sourceAddress.map { [$0] } ?? [])
+        return hops.count > 1 ? hops.joined(separator: ", ") : hops.first ?? ""
     }
 }
 

@@ -109,8 +109,13 @@ struct CachedAnswer: Sendable {
         }
         let age = becauseOfError ? 0 : max(0, freshFor(now).wholeSeconds)
         let staleIfError = becauseOfError ? 0 : self.staleIfError.wholeSeconds
-        response.fields.append(
-            .cacheControl, "private, max-age=" + String(age) + ", stale-if-error=" + String(staleIfError))
+        var cacheControl = "private, max-age="
+        // One text, not moved while it grows.
+        cacheControl.reserveCapacity(56)
+        cacheControl += String(age)
+        cacheControl += ", stale-if-error="
+        cacheControl += String(staleIfError)
+        response.fields.append(.cacheControl, cacheControl)
         response.fields.append(.etag, tag)
         response.notes = isStale ? CachedAnswer.staleNotes : CachedAnswer.freshNotes
         return response

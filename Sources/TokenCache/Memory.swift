@@ -14,6 +14,21 @@ package final class Memory: ImmediateResponder {
         var uses: UInt64 = 0
         /// Counts what makes answers under way outdated.
         var changes: UInt64 = 0
+
+        /// The query as what is kept for it must be asked for.
+        func bound(_ query: TokenQuery) -> TokenQuery {
+            bound.contains(query.cacheKey.caller) ? query.boundToAddress() : query
+        }
+
+        /// The answer while it may be given.
+        mutating func use(_ key: CacheKey, at now: Moment) -> CachedAnswer? {
+            guard let index = answers.index(forKey: key) else { return nil }
+            let answer = answers.values[index].answer
+            guard answer.freshFor(now) > .zero else { return nil }
+            uses += 1
+            answers.values[index].lastUse = uses
+            return answer
+        }
     }
 
     private let limit: Int
@@ -28,22 +43,16 @@ package final class Memory: ImmediateResponder {
         self.clock = clock
     }
 
-    package func respondAtOnce(to request: Request) -> Response? {
-        TokenQuery(request).map(bound).flatMap { respond(to: $0, ifNoneMatch: request.fields[.ifNoneMatch]) }
+    package func respondAtOnce(to request: Request, at now: Moment) -> Response? {
+        guard let query = TokenQuery(request) else { return nil }
+        return state.withLock { $0.use($0.bound(query).cacheKey, at: now) }?.response(
+            now, minimumLife: query.minimumLife, ifNoneMatch: request.fields[.ifNoneMatch], becauseOfError: false)
     }
 
     /// The answer in memory while it may be given.
     func respond(to query: TokenQuery, ifNoneMatch: String?) -> Response? {
         let now = clock.now()
-        let known = state.withLock { state -> CachedAnswer? in
-            guard let index = state.answers.index(forKey: query.cacheKey) else { return nil }
-            let answer = state.answers.values[index].answer
-            guard answer.freshFor(now) > .zero else { return nil }
-            state.uses += 1
-            state.answers.values[index].lastUse = state.uses
-            return answer
-        }
-        return known?.response(
+        return state.withLock { $0.use(query.cacheKey, at: now) }?.response(
             now, minimumLife: query.minimumLife, ifNoneMatch: ifNoneMatch, becauseOfError: false)
     }
 
@@ -68,7 +77,7 @@ package final class Memory: ImmediateResponder {
 
     /// The query as what is kept for it must be asked for.
     func bound(_ query: TokenQuery) -> TokenQuery {
-        state.withLock { $0.bound.contains(query.cacheKey.caller) } ? query.boundToAddress() : query
+        state.withLock { $0.bound(query) }
     }
 
     // MARK: Flights

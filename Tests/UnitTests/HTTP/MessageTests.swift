@@ -13,6 +13,39 @@ import Testing
         #expect(fields.count == 1)
     }
 
+    @Test func `fields keep their order when one is set, and are told with what they take in a head`() {
+        var fields = Fields([
+            Field(.vary, "a"), Field(.etag, "\"1\""), Field(.vary, "\tb\t"), Field(.location, ""), Field(.allow, "a\tb"),
+        ])
+        fields[.vary] = "é"
+        #expect(
+            Array(fields) == [
+                Field(.etag, "\"1\""), Field(.location, ""), Field(.allow, "a\tb"), Field(.vary, "é"),
+            ])
+        #expect(fields == Fields(Array(fields)))
+        #expect(fields.headBytes == "etag: \"1\"\r\nlocation: \r\nallow: a\tb\r\nvary: é\r\n".utf8.count)
+        fields[.etag] = nil
+        #expect(fields[.etag] == nil && fields.count == 3 && fields.headBytes == 12 + 12 + 10)
+    }
+
+    @Test func `C reads fields as they are kept`() {
+        let fields = Fields([Field(.vary, " a\r\nb: c\0"), Field(.allow, "")])
+        var seen: [String] = []
+        fields.forEachInC { name, value in seen += [String(cString: name), String(cString: value)] }
+        #expect(seen == ["vary", "a  b: c", "allow", ""])
+    }
+
+    @Test(arguments: [("X-Thing", true), ("x thing", false), ("", false), ("é", false)])
+    func `a field from outside is taken by the name of a token alone`(name: String, isTaken: Bool) {
+        var fields = Fields()
+        let bytes = (Array(name.utf8), Array(" ü\t".utf8))
+        let wasTaken = bytes.0.withUnsafeBufferPointer { name in
+            bytes.1.withUnsafeBufferPointer { fields.append(name: name, value: $0) }
+        }
+        #expect(wasTaken == isTaken)
+        #expect(fields.map { "\($0.name): \($0.value)" } == (isTaken ? ["x-thing: ü"] : []))
+    }
+
     @Test(arguments: ["", "a b", "a:b", "a\n", "é", "(x)"]) func `what is no token is no field name`(name: String) {
         #expect(Field.Name(name) == nil)
     }

@@ -51,7 +51,7 @@ import Tokens
         var request = Request(
             .get, path: "/api/token", query: "realm=\(realm)&key=app", id: "outer", sourceAddress: address)
         request.fields[.authorization] = key.map { "Bearer \($0)" }
-        if let response = memory.respondAtOnce(to: request) { return response }
+        if let response = memory.respondAtOnce(to: request, at: world.clock.now()) { return response }
         guard case .respond(let response) = service.respond(to: request, resuming: nil) else { throw Waits() }
         return response
     }

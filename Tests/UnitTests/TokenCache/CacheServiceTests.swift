@@ -62,7 +62,7 @@ import TokenCache
         let request = Request(
             method, path: parts[0], query: parts.count > 1 ? parts[1] : "", fields: fields, body: Array(body.utf8),
             id: "r", deadline: deadline.map { clock.now() + $0 })
-        if let response = memory.respondAtOnce(to: request) {
+        if let response = memory.respondAtOnce(to: request, at: clock.now()) {
             return (response, (try? JSON.Value(parsing: response.body)) ?? .null)
         }
         guard case .respond(let response) = service.respond(to: request, resuming: nil) else { throw Waits() }
