@@ -18,6 +18,16 @@ struct Arguments {
         /// No measure: what the others have written goes into the project's texts.
         case paste
 
+        /// What it cannot do without, told before anything is started.
+        var tools: [String] {
+            switch self {
+            case .calls: [Tool.ab]
+            case .memoryHits: [Tool.ab, Tool.nginx]
+            case .databaseHits, .hungProvider: [Tool.ab, Tool.mariadb, Tool.mariadbInstaller]
+            case .refresh, .strangers, .unsealing, .authentication, .logLine, .paste: []
+            }
+        }
+
         /// Those that are of any use to it.
         fileprivate var options: Set<String> {
             let own: Set<String> =

@@ -14,13 +14,13 @@ final class BenchmarkDatabase {
         let user = getuid() == 0 ? ["--user=root"] : []
         progress("MariaDB is set up …")
         try Child.run(
-            "/usr/bin/mariadb-install-db",
+            Tool.mariadbInstaller,
             ["--no-defaults"] + user + [
                 "--auth-root-authentication-method=normal", "--skip-test-db", "--datadir=\(folder)",
             ])
         socket = folder + "/s.sock"
         process = try Child(
-            "/usr/sbin/mariadbd",
+            Tool.mariadb,
             ["--no-defaults"] + user + [
                 "--datadir=\(folder)", "--socket=\(socket)", "--tmpdir=\(folder)", "--pid-file=\(folder)/pid",
                 "--skip-networking", "--skip-log-bin", "--performance-schema=off",

@@ -1,4 +1,5 @@
 internal import Costs
+internal import Glibc
 internal import HTTP
 internal import JSON
 
@@ -51,6 +52,9 @@ struct CallRun {
         _ cloud: Cloud, _ amount: Amount, throughCache hasCache: Bool, programs: String, bootstrap: String,
         scratch: String
     ) throws {
+        guard unsafe access(bootstrap, X_OK) == 0 else {
+            throw BenchmarkFailure(description: "\(bootstrap) is missing: this runs at the top of the project")
+        }
         let folder = scratch + "/platform"
         try Child.run("/usr/bin/rm", ["-r", "-f", folder])
         try Child.run("/usr/bin/mkdir", [folder])
@@ -96,7 +100,7 @@ struct CallRun {
             if !platform.isRunning { break }
             pause(.milliseconds(10))
         }
-        let last = TextFile.read(log).split(separator: "\n").last ?? "it says nothing"
+        let last = TextFile.read(log).split(separator: "\n").suffix(2).joined(separator: "; ")
         throw BenchmarkFailure(description: "the local platform does not start: \(last)")
     }
 

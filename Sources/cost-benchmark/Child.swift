@@ -7,6 +7,14 @@ struct BenchmarkFailure: Error, CustomStringConvertible {
     let description: String
 }
 
+/// What others wrote and this benchmark starts.
+enum Tool {
+    static let ab = "/usr/bin/ab"
+    static let nginx = "/usr/sbin/nginx"
+    static let mariadb = "/usr/sbin/mariadbd"
+    static let mariadbInstaller = "/usr/bin/mariadb-install-db"
+}
+
 /// A program that is started here; it and what it starts end with this one.
 final class Child {
     /// The leader of its process group.
@@ -26,9 +34,7 @@ final class Child {
         _ program: String, _ arguments: [String], environment: [String] = ["PATH=/usr/sbin:/usr/bin:/bin"],
         file: String? = nil
     ) throws {
-        guard unsafe access(program, X_OK) == 0 else {
-            throw BenchmarkFailure(description: "\(program) is missing\(Child.remedy(program))")
-        }
+        try Child.require(program)
         var readEnd: Int32 = -1
         var writeEnd: Int32 = -1
         if let file {
@@ -112,14 +118,15 @@ final class Child {
         pthread_detach(thread)
     }
 
-    /// How to come by a program that is not ours to find.
-    private static func remedy(_ program: String) -> String {
+    /// - Throws: where a program cannot be started, with what brings it.
+    static func require(_ program: String) throws {
+        if unsafe access(program, X_OK) == 0 { return }
         let packages = [
-            "/usr/bin/ab": "apache2-utils", "/usr/sbin/nginx": "nginx", "/usr/sbin/mariadbd": "mariadb-server-core",
-            "/usr/bin/mariadb-install-db": "mariadb-server-core",
+            Tool.ab: "apache2-utils", Tool.nginx: "nginx", Tool.mariadb: "mariadb-server-core",
+            Tool.mariadbInstaller: "mariadb-server-core",
         ]
-        if let package = packages[program] { return ": it comes with Debian's \(package)" }
-        return program.hasPrefix("/usr/") ? "" : ": make bench builds it"
+        let remedy = packages[program].map { "it comes with Debian's \($0)" } ?? "make bench builds it"
+        throw BenchmarkFailure(description: "\(program) is missing: \(remedy)")
     }
 
     /// Whether it has not ended; it is not reaped by asking.

@@ -54,7 +54,9 @@ enum CostBenchmark {
                 try PastedReports.paste(from: arguments.folder)
                 return 0
             }
+            for tool in arguments.measure.tools { try Child.require(tool) }
             try Report.prepare(arguments.folder, name: arguments.measure.rawValue)
+            progress("\(arguments.measure.rawValue) …")
             let report = Report(tables: try tables(arguments, scratch: scratch))
             print(report.markdown)
             try report.write(to: arguments.folder, name: arguments.measure.rawValue)

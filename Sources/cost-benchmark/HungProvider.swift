@@ -39,7 +39,7 @@ enum HungProvider {
             let (threadsBefore, memoryBefore) = (status("Threads"), status("RssAnon"))
             try provider.hang(true)
             let crowd = try Child(
-                "/usr/bin/ab",
+                Tool.ab,
                 ["-q", "-s", "60", "-c", String(callers), "-n", String(callers), server.token("hung-\(round)")])
             usleep(700_000)
             let disturbed = try hits()

@@ -20,7 +20,7 @@ struct Load {
         // -t alone would stop at 50,000.
         let time = seconds.map { ["-t", String($0)] } ?? []
         let child = try Child(
-            "/usr/bin/ab",
+            Tool.ab,
             ["-q", "-e", percentiles] + (keepsAlive ? ["-k"] : []) + (acceptsAnyLength ? ["-l"] : []) + [
                 "-c", String(connections),
             ] + time

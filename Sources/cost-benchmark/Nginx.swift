@@ -30,7 +30,7 @@ final class Nginx {
         let file = "\(scratch)/\(name).conf"
         try TextFile.write(configuration, to: file)
         let errors = "\(scratch)/\(name).log"
-        process = try Child("/usr/sbin/nginx", ["-c", file, "-e", errors], file: errors)
+        process = try Child(Tool.nginx, ["-c", file, "-e", errors], file: errors)
         url = "http://127.0.0.1:\(port)/api/token?realm=bench&key=app"
         try Port.waitUntilServing(url, log: errors)
     }

@@ -27,7 +27,13 @@ enum RefreshCosts {
         let realm = "bench-\(getpid())"
         let keys = try BenchmarkKeys.keys(environment: environment)
         let store = DatabaseStore(url.connection(), sealer: Sealer(keys))
-        _ = try store.write(realm, RealmChange(config: .set("{}")))
+        do {
+            _ = try store.write(realm, RealmChange(config: .set("{}")))
+        } catch .broken(let text) {
+            throw BenchmarkFailure(description: "DATABASE_URL: \(text): token-server-admin migrate makes it so")
+        } catch {
+            throw BenchmarkFailure(description: "DATABASE_URL: the database does not answer")
+        }
         return [try statements(url, keys, realm), try waits(url, keys, realm)]
     }
 

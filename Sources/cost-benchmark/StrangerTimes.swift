@@ -15,7 +15,7 @@ enum StrangerTimes {
 
     static func measure(programs: String, scratch: String) throws -> [Report.Table] {
         let database =
-            unsafe access("/usr/sbin/mariadbd", X_OK) == 0
+            unsafe access(Tool.mariadb, X_OK) == 0
             ? try BenchmarkDatabase(programs: programs, scratch: scratch) : nil
         defer { database?.stop() }
         let url = try database?.url ?? embedded(scratch)

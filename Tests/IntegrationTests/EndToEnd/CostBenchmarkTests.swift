@@ -38,6 +38,34 @@ import Testing
         #expect(last.hasSuffix(" is missing: make bench builds it"))
     }
 
+    @Test func `a database that is of no use is told in one line, without its URL`() throws {
+        let folder = try ScratchFolder.make()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        for (url, message) in [
+            (
+                "sqlite:\(folder)/empty.db",
+                "the schema is not the expected one (error 1): token-server-admin migrate makes it so"
+            ),
+            ("mysql://root:hidden@127.0.0.1:1/x", "the database does not answer"),
+        ] {
+            let run = try Program.run(
+                Self.program, ["refresh", "--output", folder], environment: ["DATABASE_URL": url])
+            #expect(run.status == 1)
+            #expect(run.errors.hasSuffix("…\ncost-benchmark: DATABASE_URL: \(message)\n"))
+            #expect(run.errors.contains("hidden") == false)
+        }
+    }
+
+    @Test func `whoever is not at the top of the project is told so`() throws {
+        let folder = try ScratchFolder.make()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let run = try Program.run(
+            "/bin/sh",
+            ["-c", #"cd "$1" && shift && exec "$@""#, "sh", folder, Self.program] + calls([], to: folder))
+        #expect(run.status == 1)
+        #expect(run.errors.hasSuffix("\ncost-benchmark: ./bootstrap is missing: this runs at the top of the project\n"))
+    }
+
     @Test func `a report that cannot be written is told before anything is measured`() throws {
         let run = try Program.run(Self.program, ["refresh", "--output", "/proc/nowhere"])
         #expect(run.status == 1)
