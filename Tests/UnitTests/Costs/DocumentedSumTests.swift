@@ -111,4 +111,25 @@ import Testing
                 size.gigabytes, units, units * unit,
             ], [5: 3])
     }
+
+    @Test func `what README shows of a run is what this page shows of it`() throws {
+        let readme = try repositoryFile("README.md")
+        let marks = [
+            try #require(readme.range(of: "<!-- bench: summary -->")),
+            try #require(readme.range(of: "<!-- end of summary -->")),
+        ]
+        let rows = readme[marks[0].upperBound..<marks[1].lowerBound].split(separator: "\n").filter {
+            $0.hasPrefix("| ") && !$0.hasPrefix("| ---") && !$0.hasPrefix("| where |") && !$0.hasPrefix("| measure |")
+        }
+        #expect(rows.count >= 10)
+        let lines = text.split(separator: "\n")
+        for row in rows {
+            let cells = row.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+            // A cost keeps its first cells and its last; of a measure the last four stay, under another name.
+            let isCost = ["yes", "no"].contains(cells[1])
+            let beginning = isCost ? "| " + cells.prefix(3).joined(separator: " | ") + " |" : "| "
+            let end = "| " + cells.suffix(isCost ? 2 : 4).joined(separator: " | ") + " |"
+            #expect(lines.contains { $0.hasPrefix(beginning) && $0.hasSuffix(end) }, "\(row)")
+        }
+    }
 }
