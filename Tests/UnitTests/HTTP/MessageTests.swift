@@ -15,7 +15,8 @@ import Testing
 
     @Test func `fields keep their order when one is set, and are told with what they take in a head`() {
         var fields = Fields([
-            Field(.vary, "a"), Field(.etag, "\"1\""), Field(.vary, "\tb\t"), Field(.location, ""), Field(.allow, "a\tb"),
+            Field(.vary, "a"), Field(.etag, "\"1\""), Field(.vary, "\tb\t"), Field(.location, ""),
+            Field(.allow, "a\tb"),
         ])
         fields[.vary] = "é"
         #expect(
