@@ -54,13 +54,14 @@ let package = Package(
         module("SQL"),
         module("Locks"),
         module("Certificates"),
+        module("Fibers", ["Locks", "CCoroutine", "CSystem"]),
 
         // Adapters: each speaks to one outside thing.
         module("Crypto", ["COpenSSL", "Log"]),
-        module("Curl", ["Certificates", "Clocks", "HTTP", "CCurl"]),
-        module("HTTPServer", ["HTTP", "Locks", "CMicroHTTPD", "CSystem"]),
-        module("MariaDB", ["Certificates", "SQL", "Clocks", "CMariaDB"]),
-        module("SQLite", ["SQL", "CSQLite"]),
+        module("Curl", ["Certificates", "Clocks", "Fibers", "HTTP", "CCurl"]),
+        module("HTTPServer", ["Fibers", "HTTP", "Locks", "CMicroHTTPD", "CSystem"]),
+        module("MariaDB", ["Certificates", "SQL", "Clocks", "Fibers", "CMariaDB"]),
+        module("SQLite", ["Fibers", "SQL", "CSQLite"]),
         module("DatabaseDrivers", ["SQL", "MariaDB", "SQLite"]),
         module("YAML", ["CYAML"]),
 
@@ -75,13 +76,14 @@ let package = Package(
         // The platforms: theirs, and our local one. Neither side imports the other.
         module("TriggerEvents", ["HTTP", "JSON"]),
         module(
-            "FunctionRuntime", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "TriggerEvents", "Log", "CSystem"]),
+            "FunctionRuntime",
+            ["Clocks", "Fibers", "HTTP", "HTTPServer", "JSON", "Locks", "TriggerEvents", "Log", "CSystem"]),
         module("Schedules", ["Clocks", "YAML", "CSystem"]),
         module("EventServer", ["Schedules", "Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "Log", "CSystem"]),
         module("FakeProvider", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks"]),
         module("TestKit", ["Tokens", "Clocks", "HTTP", "JSON", "Log"]),
         module("Costs", ["Clocks", "JSON"], embedding: ["Prices"]),
-        module("Simulation", ["Tokens", "TestKit", "FakeProvider", "Clocks", "JSON", "Log", "CCoroutine"]),
+        module("Simulation", ["Tokens", "TestKit", "FakeProvider", "Clocks", "Fibers", "JSON", "Log"]),
 
         // Programs: wiring only.
         program(
@@ -117,7 +119,7 @@ let package = Package(
         tests(
             "UnitTests",
             [
-                "Clocks", "Locks", "Log", "JSON", "HTTP", "SQL", "Crypto", "Tokens", "Recipes", "TokenAPI",
+                "Clocks", "Fibers", "Locks", "Log", "JSON", "HTTP", "SQL", "Crypto", "Tokens", "Recipes", "TokenAPI",
                 "TokenCache",
                 "TriggerEvents",
                 "FunctionRuntime", "FakeProvider", "EventServer", "Schedules", "YAML", "TestKit", "Costs",

@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -112,4 +113,20 @@ MYSQL *cmariadb_connect(
         wanted = t->mysql_real_connect_cont(&connected, m, status);
     }
     return connected;
+}
+
+void cmariadb_wait_by(
+    const struct cmariadb_table *t, MYSQL *m, int (*wait)(my_socket socket, my_bool is_read, int timeout)) {
+    t->mysql_options(m, MARIADB_OPT_IO_WAIT, (const void *)wait);
+    // With TLS the library waits by the socket alone, as long as that blocks.
+    my_socket socket = t->mysql_get_socket(m);
+    fcntl(socket, F_SETFL, fcntl(socket, F_GETFL) | O_NONBLOCK);
+}
+
+int cmariadb_socket_timeout(my_socket socket, _Bool is_read) {
+    struct timeval time = {0};
+    socklen_t size = sizeof time;
+    getsockopt(socket, SOL_SOCKET, is_read ? SO_RCVTIMEO : SO_SNDTIMEO, &time, &size);
+    int milliseconds = (int)(time.tv_sec * 1000 + time.tv_usec / 1000);
+    return milliseconds > 0 ? milliseconds : -1;
 }

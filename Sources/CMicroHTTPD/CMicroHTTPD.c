@@ -33,7 +33,8 @@ const struct cmhd_table *cmhd(void) {
 const char *cmhd_error(void) { return error; }
 
 struct MHD_Daemon *cmhd_start(const struct cmhd_table *functions, const struct cmhd_options *options) {
-    unsigned int flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME;
+    // No thread of its own: ours call MHD_run, and do other things beside.
+    unsigned int flags = MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME;
     if (options->is_ipv6) flags |= MHD_USE_IPv6;
     return functions->start_daemon(
         flags, 0, NULL, NULL, options->access, options->context,
@@ -45,6 +46,5 @@ struct MHD_Daemon *cmhd_start(const struct cmhd_table *functions, const struct c
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, options->head_bytes,
         MHD_OPTION_CONNECTION_TIMEOUT, 0u,
         MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_THREAD_POOL_SIZE, options->threads > 1 ? options->threads : 0u,
         MHD_OPTION_END);
 }

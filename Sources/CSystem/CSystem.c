@@ -3,6 +3,8 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -124,4 +126,40 @@ void csystem_sem_wait(sem_t *semaphore, int64_t nanoseconds) {
 void csystem_forbid_core_dumps(void) {
     const struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
+}
+
+int csystem_poller(void) { return epoll_create1(EPOLL_CLOEXEC); }
+
+int csystem_poller_add(int poller, int descriptor, uint64_t tag) {
+    struct epoll_event event = {.events = EPOLLIN, .data.u64 = tag};
+    return epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event);
+}
+
+int csystem_poller_await(int poller, int descriptor, _Bool toWrite, uint64_t tag) {
+    struct epoll_event event = {.events = (toWrite ? EPOLLOUT : EPOLLIN) | EPOLLONESHOT, .data.u64 = tag};
+    // Known from its last wait, but for a new one, or one that was closed meanwhile.
+    if (epoll_ctl(poller, EPOLL_CTL_MOD, descriptor, &event) == 0) return 0;
+    return errno == ENOENT ? epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event) : -1;
+}
+
+void csystem_poller_forget(int poller, int descriptor) { epoll_ctl(poller, EPOLL_CTL_DEL, descriptor, NULL); }
+
+int csystem_poller_wait(int poller, uint64_t *tags, int capacity, int milliseconds) {
+    struct epoll_event events[64];
+    if (capacity > 64) capacity = 64;
+    int count = epoll_wait(poller, events, capacity, milliseconds);
+    for (int i = 0; i < count; i++) tags[i] = events[i].data.u64;
+    return count < 0 ? 0 : count;
+}
+
+int csystem_event(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+
+void csystem_event_signal(int event) {
+    uint64_t one = 1;
+    if (write(event, &one, sizeof one) < 0) return;  // Full: it is signalled.
+}
+
+void csystem_event_clear(int event) {
+    uint64_t count;
+    if (read(event, &count, sizeof count) < 0) return;  // Not signalled.
 }

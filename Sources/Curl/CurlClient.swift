@@ -1,6 +1,7 @@
 internal import CCurl
 internal import Certificates
 package import Clocks
+internal import Fibers
 package import HTTP
 
 /// The HTTP client over libcurl: one easy handle, which keeps its connections between calls.
@@ -48,7 +49,9 @@ package final class CurlClient: Client {
     ) throws(ClientError) -> ClientResponse {
         guard let origin = try? URL.Origin(of: request.url) else { throw .notSent(.badURL) }
         let started = clock.now()
-        let transfer = try openedTransfer()
+        let transfer = try Fiber.elsewhere {
+            Result { () throws(ClientError) in try openedTransfer() }
+        }.get()
         let mayReuse = lastUse.map { $0.elapsed(to: started) <= CurlClient.longestIdle } ?? false
         let clock = self.clock
         let mayConnect = self.mayConnect
@@ -58,8 +61,10 @@ package final class CurlClient: Client {
                     bodyBytes: request.body.count, limits: limits, mayConnect: { mayConnect(origin, $0) },
                     willSend: willSend, didSend: didSend,
                     isLate: { started.elapsed(to: clock.now()) >= limits.total })
-                return transfer.perform(
-                    request, limits: limits, mayReuse: mayReuse, pinned: pinnedNames, exchange: exchange)
+                return Fiber.elsewhere {
+                    transfer.perform(
+                        request, limits: limits, mayReuse: mayReuse, pinned: pinnedNames, exchange: exchange)
+                }
             }
         }
         lastUse = clock.now()

@@ -1,5 +1,6 @@
 internal import CSystem
 internal import Clocks
+internal import Fibers
 internal import Glibc
 internal import HTTP
 internal import HTTPServer
@@ -11,8 +12,9 @@ internal import TriggerEvents
 
 /// A function that serves HTTP itself, as Alibaba's Function Compute wants it of a custom runtime.
 ///
-/// What is in memory is answered on the network thread. Everything else goes to a bounded set of workers, each with its own
-/// handler and so its own database connection; whoever has to wait is parked and holds neither worker nor connection.
+/// What is in memory is answered as it comes. Everything else goes to a bounded set of workers, each with its own handler and
+/// so its own database connection. Workers are fibers on the network threads: while one waits for the database its thread
+/// goes on with others. Whoever has to wait longer is parked and holds neither worker nor connection.
 /// https://www.alibabacloud.com/help/en/functioncompute/fc-3-0/user-guide/custom-runtime
 final class ServeLoop: Sendable {
     struct Settings: Equatable {
@@ -30,6 +32,8 @@ final class ServeLoop: Sendable {
     private let timeout: Duration
     private let immediate: (any ImmediateResponder)?
     private let queue: WorkQueue
+    /// Made before the first request comes, and never changed.
+    private nonisolated(unsafe) var lanes: [Lane] = []
     private let timers: Timers
     private let coldStart = ColdStart()
     /// Requests that are not yet answered, but for those that wait for the end of all others.
@@ -37,13 +41,24 @@ final class ServeLoop: Sendable {
     /// Whether somebody will look for requests that no worker came for.
     private let isWatched = Atomic(false)
 
-    private init(_ settings: Settings, logger: Logger, clock: any Clock, immediate: (any ImmediateResponder)?) {
+    private init(
+        _ settings: Settings, _ loops: [EventLoop], logger: Logger, clock: any Clock,
+        immediate: (any ImmediateResponder)?, makeHandler: (Int) throws(StartupError) -> any Handler
+    ) throws(StartupError) {
         self.logger = logger
         self.clock = clock
         self.immediate = immediate
         timeout = settings.timeout
-        queue = WorkQueue(limit: settings.queue)
         timers = Timers(clock: clock)
+        // Worker by worker in turn, so that the threads have equally many.
+        var handlers: [[any Handler]] = Array(repeating: [], count: loops.count)
+        for number in 0..<settings.workers { handlers[number % loops.count].append(try makeHandler(number)) }
+        queue = WorkQueue(limit: settings.queue, workers: handlers.map(\.count))
+        for (lane, loop) in loops.enumerated() {
+            unsafe lanes.append(
+                Lane(
+                    loop, handlers[lane], work: { self.work($0, $1, &$2) }, next: { [queue] in queue.next(for: lane) }))
+        }
     }
 
     /// Serves until SIGTERM or SIGINT; answers the exit code.
@@ -52,15 +67,14 @@ final class ServeLoop: Sendable {
         makeHandler: (Int) throws(StartupError) -> any Handler
     ) throws(StartupError) -> Int32 {
         csystem_block_termination()
-        let loop = ServeLoop(settings, logger: logger, clock: clock, immediate: immediate)
-        for number in 0..<settings.workers {
-            let worker = ServingWorker(loop, try makeHandler(number))
-            guard startThread({ worker.run() }) else {
-                throw StartupError(variable: "FUNCTION_WORKERS", message: "no thread can be started")
-            }
+        let loops = (0..<networkThreads).compactMap { _ in EventLoop() }
+        guard loops.count == networkThreads else {
+            throw StartupError(variable: "FC_CUSTOM_LISTEN_PORT", message: "no descriptors are to be had")
         }
-        guard startThread({ loop.timers.run() }) else {
-            throw StartupError(variable: "FUNCTION_WORKERS", message: "no thread can be started")
+        let loop = try ServeLoop(
+            settings, loops, logger: logger, clock: clock, immediate: immediate, makeHandler: makeHandler)
+        guard Thread.startDetached({ loop.timers.run() }) else {
+            throw StartupError(variable: "FC_CUSTOM_LISTEN_PORT", message: "no thread can be started")
         }
         var configuration = Server.Configuration()
         configuration.address = settings.address
@@ -75,7 +89,7 @@ final class ServeLoop: Sendable {
         configuration.answerAtOnce = { loop.answerAtOnce(&$0) }
         let server: Server
         do throws(ServerError) {
-            server = try Server(configuration) { loop.receive($0) }
+            server = try Server(configuration, loops: loops) { loop.receive($0) }
         } catch {
             throw StartupError(variable: "FC_CUSTOM_LISTEN_PORT", message: "\(settings.port) cannot be used: \(error)")
         }
@@ -120,9 +134,16 @@ final class ServeLoop: Sendable {
         }
     }
 
+    /// Gives it to an idle worker, first of all to one of this very thread, or has it wait for one.
     private func enqueue(_ job: Job) {
-        guard queue.add(job) else { return answer(job, Problem.full.response(requestID: job.request.id)) }
-        watch()
+        let here = unsafe lanes.firstIndex { $0.loop === EventLoop.current }
+        switch queue.place(job, near: here) {
+        case .lane(let number):
+            let lane = unsafe lanes[number]
+            if number == here { lane.start(job) } else { lane.loop.post { lane.start(job) } }
+        case .queue: watch()
+        case .none: answer(job, Problem.full.response(requestID: job.request.id))
+        }
     }
 
     /// The instance is about to end: what is in flight is finished first.
@@ -154,7 +175,7 @@ final class ServeLoop: Sendable {
     // MARK: On a worker
 
     /// One step of a request: it is answered, or parked until it may go on.
-    func work(_ job: Job, _ handler: any Handler, _ decoder: inout EventDecoder) {
+    private func work(_ job: Job, _ handler: any Handler, _ decoder: inout EventDecoder) {
         if job.control == .event { return invoke(job, handler, &decoder) }
         let isLast = isOver(job)
         switch handler.respond(to: job.request, resuming: job.state) {
@@ -164,8 +185,7 @@ final class ServeLoop: Sendable {
             let left = clock.now().timeLeft(until: job.limit.deadline)
             timers.after(max(min(delay, left), .milliseconds(1))) { [self] in
                 // What was taken once is never turned away.
-                _ = queue.add(job.resumed(with: state))
-                watch()
+                enqueue(job.resumed(with: state))
             }
         }
     }
@@ -231,26 +251,8 @@ final class ServeLoop: Sendable {
     /// The platform answers 502 beyond 8 KB; what it adds itself needs room.
     private static let largestHead = 7 << 10
 
-    func nextJob() -> Job { queue.next() }
-}
-
-/// One thread with its own handler.
-///
-/// `@unchecked Sendable`: made on the main thread, used by its own alone from then on.
-private final class ServingWorker: @unchecked Sendable {
-    private let loop: ServeLoop
-    private let handler: any Handler
-    private var decoder = EventDecoder()
-
-    init(_ loop: ServeLoop, _ handler: any Handler) {
-        self.loop = loop
-        self.handler = handler
-    }
-
-    /// Never returns.
-    func run() {
-        while true { loop.work(loop.nextJob(), handler, &decoder) }
-    }
+    /// As many as a small instance has use for.
+    private static let networkThreads = 2
 }
 
 extension Problem {

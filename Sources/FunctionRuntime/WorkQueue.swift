@@ -1,5 +1,4 @@
 internal import Clocks
-internal import Glibc
 internal import HTTP
 internal import HTTPServer
 internal import Locks
@@ -36,57 +35,67 @@ final class Job: Sendable {
     }
 }
 
-/// Requests that wait for a worker: new ones up to a limit, those that were parked always.
-@safe final class WorkQueue: Sendable {
+/// Requests that wait for a worker, new ones up to a limit, those that were parked always; and the workers that wait for one.
+final class WorkQueue: Sendable {
     private struct State: Sendable {
         var jobs: [Job] = []
         /// Jobs before this one are taken.
         var head = 0
         /// How many of the others are new: a crowd that resumes at once leaves their places alone.
         var new = 0
+        /// Idle workers of each lane that no job is on its way to.
+        var idle: [Int]
+    }
+
+    /// What becomes of a job.
+    enum Place: Equatable {
+        /// A worker of this lane waits for it.
+        case lane(Int)
+        case queue
+        /// The queue is full.
+        case none
     }
 
     private let limit: Int
-    private let state = Lock(State())
-    /// One address for the life of the process: `sem_t` must not move.
-    private nonisolated(unsafe) let available: UnsafeMutablePointer<sem_t>
+    private let state: Lock<State>
 
-    init(limit: Int) {
+    /// - Parameter workers: how many each lane has, all idle.
+    init(limit: Int, workers: [Int]) {
         self.limit = limit
-        unsafe available = .allocate(capacity: 1)
-        unsafe sem_init(available, 0, 0)
+        state = Lock(State(idle: workers))
     }
 
-    /// False when the queue is full.
-    func add(_ job: Job) -> Bool {
-        let isTaken = state.withLock { state in
+    /// - Parameter lane: whose worker is asked first: that of the thread that has the job.
+    func place(_ job: Job, near lane: Int?) -> Place {
+        state.withLock { state in
+            if let lane = lane.flatMap({ state.idle[$0] > 0 ? $0 : nil }) ?? state.idle.firstIndex(where: { $0 > 0 }) {
+                state.idle[lane] -= 1
+                return .lane(lane)
+            }
             if !job.isResumed {
-                if state.new >= limit { return false }
+                if state.new >= limit { return .none }
                 state.new += 1
             }
             state.jobs.append(job)
-            return true
+            return .queue
         }
-        if isTaken { unsafe sem_post(available) }
-        return isTaken
     }
 
-    /// The next one; blocks until there is one.
-    func next() -> Job {
-        while true {
-            while unsafe sem_wait(available) != 0 {}
-            let job = state.withLock { state -> Job? in
-                guard state.head < state.jobs.count else { return nil }
-                let job = state.jobs[state.head]
-                state.head += 1
-                if !job.isResumed { state.new -= 1 }
-                if state.head >= 256 || state.head == state.jobs.count {
-                    state.jobs.removeFirst(state.head)
-                    state.head = 0
-                }
-                return job
+    /// The next one; nil where there is none, and from then on a worker of the lane is idle.
+    func next(for lane: Int) -> Job? {
+        state.withLock { state in
+            guard state.head < state.jobs.count else {
+                state.idle[lane] += 1
+                return nil
             }
-            if let job { return job }
+            let job = state.jobs[state.head]
+            state.head += 1
+            if !job.isResumed { state.new -= 1 }
+            if state.head >= 256 || state.head == state.jobs.count {
+                state.jobs.removeFirst(state.head)
+                state.head = 0
+            }
+            return job
         }
     }
 

@@ -1,3 +1,4 @@
+internal import Fibers
 internal import Glibc
 internal import HTTP
 internal import Log
@@ -21,7 +22,7 @@ final class Worker: @unchecked Sendable {
         if workers.count == 1 { return workers[0].run(logger: logger) }
         let firstEnd = FirstEnd()
         for worker in workers {
-            let started = startThread { firstEnd.signal(worker.run(logger: logger)) }
+            let started = Thread.startDetached { firstEnd.signal(worker.run(logger: logger)) }
             if !started {
                 logger.log(.error, "startup_failed", [("detail", .string("no thread can be started"))])
                 return 1

@@ -1,16 +1,17 @@
 internal import CMicroHTTPD
 
-/// The library's options for one server.
+/// The library's options for one thread of a server.
 ///
 /// Its callbacks are made here because closures in top-level code would be
 /// bound to the main actor and trap on a network thread.
-func options(core: Core, socket: ListeningSocket) -> cmhd_options {
+///
+/// - Parameter threads: network threads, which share the connections.
+func options(core: Core, socket: ListeningSocket, threads: Int) -> cmhd_options {
     let configuration = core.configuration
     return unsafe cmhd_options(
         listening_socket: socket.descriptor,
         is_ipv6: socket.isIPv6 ? 1 : 0,
-        threads: UInt32(max(1, configuration.threads)),
-        connections: UInt32(max(1, configuration.maximumConnections)),
+        connections: UInt32(max(1, (configuration.maximumConnections + threads - 1) / threads)),
         head_bytes: configuration.maximumHeadBytes,
         context: Unmanaged.passUnretained(core).toOpaque(),
         target: { context, uri, connection in

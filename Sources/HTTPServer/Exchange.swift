@@ -1,3 +1,4 @@
+internal import Fibers
 package import HTTP
 internal import Locks
 
@@ -11,6 +12,7 @@ package final class Exchange: Sendable {
 
     private let core: Core
     private let handle: Library.Handle
+    private let loop: EventLoop
     private let state = Lock(State.running)
 
     private enum State {
@@ -35,6 +37,8 @@ package final class Exchange: Sendable {
         self.request = request
         self.core = core
         self.handle = handle
+        guard let loop = EventLoop.current else { preconditionFailure("a request outside of its network thread") }
+        self.loop = loop
     }
 
     /// Answers; the first answer or abort wins and later ones are ignored.
@@ -59,11 +63,16 @@ package final class Exchange: Sendable {
             case .parked:
                 state = .decided(verdict)
                 core.unpark(self)
-                // Under the lock, so that it follows the suspension.
-                core.library.resume(handle)
+                resume()
             case .decided, .finished: break
             }
         }
+    }
+
+    /// On the connection's own thread and between two runs of the library, which overlooks a resumption while it runs.
+    private func resume() {
+        if loop === EventLoop.current { return core.library.resume(handle) }
+        loop.post { [core, handle] in core.library.resume(handle) }
     }
 
     /// Takes the verdict, or parks the connection and gives nil; on the network thread only.

@@ -1,4 +1,4 @@
-internal import CMicroHTTPD
+package import Fibers
 internal import Glibc
 package import HTTP
 internal import Locks
@@ -11,7 +11,7 @@ internal import Synchronization
 ///
 /// Refused before the handler sees them, as problem details: what two parsers may read differently (400) and bodies
 /// over the limit (413). Heads over the limit (431, 414) and request lines that are not HTTP (400) get the library's own page.
-@safe package final class Server: Sendable {
+package final class Server: Sendable {
     package struct Configuration: Sendable {
         /// A numeric IPv4 or IPv6 address.
         package var address: String
@@ -58,27 +58,34 @@ internal import Synchronization
 
     private let core: Core
     private let sweeper: DeadlineSweeper
-    private let daemon: Lock<Daemon?>
-
-    /// The library's server; the lock around it keeps it to one thread.
-    @safe private struct Daemon: @unchecked Sendable {
-        let pointer: OpaquePointer
-    }
+    /// Empty once it has stopped; the lock keeps `stop` to one thread.
+    private let threads: Lock<[NetworkThread]>
 
     /// Listens and answers from here on.
     ///
-    /// - Parameter handler: must not block, and must not call `stop`.
-    package init(_ configuration: Configuration, handler: @escaping @Sendable (Exchange) -> Void) throws(ServerError) {
+    /// - Parameters:
+    ///   - loops: one for each network thread; nil makes as many as the configuration says.
+    ///   - handler: must not block, and must not call `stop`.
+    package init(
+        _ configuration: Configuration, loops: [EventLoop]? = nil, handler: @escaping @Sendable (Exchange) -> Void
+    ) throws(ServerError) {
         let core = Core(library: try Library(), configuration: configuration, handler: handler)
+        let loops = loops ?? (0..<max(1, configuration.threads)).compactMap { _ in EventLoop() }
+        guard !loops.isEmpty else { throw .start }
         let socket = try ListeningSocket(address: configuration.address, port: configuration.port)
-        var options = unsafe options(core: core, socket: socket)
-        guard let pointer = unsafe cmhd_start(core.library.table, &options) else {
-            close(socket.descriptor)
-            throw .start
+        let shared = SharedSocket(socket, holders: loops.count)
+        var threads: [NetworkThread] = []
+        do throws(ServerError) {
+            for loop in loops { threads.append(try NetworkThread(core, shared, on: loop, of: loops.count)) }
+        } catch {
+            for thread in threads { thread.refuseConnections() }
+            for thread in threads { thread.end() }
+            for _ in threads.count..<loops.count { shared.release() }
+            throw error
         }
         self.core = core
         port = socket.port
-        daemon = Lock(unsafe Daemon(pointer: pointer))
+        self.threads = Lock(threads)
         sweeper = DeadlineSweeper(core.connections, requestTimeout: configuration.requestTimeout)
     }
 
@@ -89,11 +96,9 @@ internal import Synchronization
     /// Who is parked has `grace` to be answered and then gets a 503; a client that is still sending its request, or does
     /// not take its answer, is cut off a second later. Safe to call again, from any thread but the server's own.
     package func stop(grace: Duration = .zero) {
-        daemon.withLock { daemon in
-            guard let running = daemon else { return }
-            let table = unsafe core.library.table
-            let listening = unsafe table.pointee.quiesce_daemon(running.pointer)
-            if listening >= 0 { close(listening) }
+        threads.withLock { threads in
+            if threads.isEmpty { return }
+            for thread in threads { thread.refuseConnections() }
             core.refuseNewRequests()
             waitUntilIdle(atMost: grace)
             core.closeParking()
@@ -101,9 +106,9 @@ internal import Synchronization
             for connection in core.connections.all { connection.cut() }
             // The library aborts the process if it is stopped with a connection suspended, so this waits for the last one.
             waitUntilIdle(atMost: nil)
-            unsafe table.pointee.stop_daemon(running.pointer)
+            for thread in threads { thread.end() }
             sweeper.stop()
-            daemon = nil
+            threads = []
         }
     }
 

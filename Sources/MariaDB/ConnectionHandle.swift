@@ -1,5 +1,6 @@
 internal import CMariaDB
 internal import Certificates
+internal import Fibers
 internal import SQL
 
 /// The owner of one `MYSQL`, connected from its first moment to its last.
@@ -33,6 +34,7 @@ internal import SQL
             unsafe api.pointee.mysql_close(mysql)
             throw CallFailure(number: number, message: message, phase: .connecting, timedOut: false)
         }
+        unsafe cmariadb_wait_by(api, mysql, waitForSocket)
         unsafe self.api = api
         unsafe self.mysql = mysql
     }
@@ -89,4 +91,12 @@ internal import SQL
         lock_wait_timeout = \(configuration.lockTimeout.wholeSeconds)
         """
     }
+}
+
+/// How every established connection waits: on a fiber others go on meanwhile.
+///
+/// Under TLS the library asks for 5 ms, relying on the socket's own time limit, which a socket that does not block has not.
+private func waitForSocket(_ socket: my_socket, _ isRead: my_bool, _ milliseconds: Int32) -> Int32 {
+    let limit = milliseconds < 1_000 ? cmariadb_socket_timeout(socket, isRead != 0) : milliseconds
+    return Fiber.waitUntilReady(socket, toWrite: isRead == 0, milliseconds: limit)
 }

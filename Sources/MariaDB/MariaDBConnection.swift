@@ -1,3 +1,4 @@
+internal import Fibers
 package import SQL
 
 /// A connection to a server that speaks MySQL's protocol, by libmariadb.
@@ -118,7 +119,7 @@ package final class MariaDBConnection: Connection {
         while true {
             do {
                 if isInside && session == nil { throw undo(DatabaseError(.lost)) }
-                let session = try self.session ?? Session(configuration)
+                let session = try self.session ?? opened()
                 self.session = session
                 return try statement(session)
             } catch let failure as CallFailure {
@@ -136,6 +137,13 @@ package final class MariaDBConnection: Connection {
                 preconditionFailure("an error of a third type")
             }
         }
+    }
+
+    /// Looking up a name blocks, and so does a login.
+    private func opened() throws(CallFailure) -> Session {
+        try Fiber.elsewhere {
+            Result { () throws(CallFailure) in try Session(configuration) }
+        }.get()
     }
 
     private func undo(_ cause: DatabaseError) -> DatabaseError {

@@ -1,4 +1,5 @@
 internal import CSQLite
+internal import Fibers
 internal import Glibc
 package import SQL
 
@@ -23,13 +24,21 @@ package final class SQLiteConnection: Connection {
 
     @discardableResult
     package func execute(_ query: Query) throws(DatabaseError) -> Int {
-        try opened().run(query) { _ in }
+        try run(query) { _ in }
     }
 
     package func rows(_ query: Query) throws(DatabaseError) -> [Row] {
         var rows: [Row] = []
-        try opened().run(query) { rows.append($0) }
+        try run(query) { rows.append($0) }
         return rows
+    }
+
+    /// A statement blocks, for as long as another connection writes.
+    @discardableResult
+    private func run(_ query: Query, _ read: (Row) -> Void) throws(DatabaseError) -> Int {
+        try Fiber.elsewhere {
+            Result { () throws(DatabaseError) in try opened().run(query, read) }
+        }.get()
     }
 
     /// `BEGIN IMMEDIATE` takes the one write lock at once: two transactions cannot meet half-way, where one would have to give up.

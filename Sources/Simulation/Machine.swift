@@ -1,4 +1,5 @@
 internal import Clocks
+internal import Fibers
 internal import TestKit
 internal import Tokens
 

@@ -49,6 +49,14 @@ MYSQL *_Nullable cmariadb_connect(
     const char *_Nonnull password, const char *_Nonnull database, unsigned port, const char *_Nullable socket,
     unsigned long flags, _Bool demands_tls, _Bool *_Nonnull is_exposed);
 
+// Has an established connection wait by `wait` instead of by itself: it is given the socket, whether to read or to write, and the
+// milliseconds, and answers 1, 0 when they are over, or -1, with errno. The socket does not block from then on.
+void cmariadb_wait_by(
+    const struct cmariadb_table *_Nonnull t, MYSQL *_Nonnull m, int (*_Nonnull wait)(my_socket socket, my_bool is_read, int timeout));
+
+// The time that the socket itself would wait, in milliseconds; -1 for ever.
+int cmariadb_socket_timeout(my_socket socket, _Bool is_read);
+
 // A macro with a cast in it, which Swift does not import.
 static inline unsigned long cmariadb_found_rows_flag(void) { return CLIENT_FOUND_ROWS; }
 

@@ -6,7 +6,7 @@
 
 // Everything this project calls; a name that is missing here does not link.
 #define CMHD_FUNCTIONS(X) \
-    X(start_daemon) X(quiesce_daemon) X(stop_daemon) X(get_connection_info) X(get_connection_values_n) \
+    X(start_daemon) X(quiesce_daemon) X(stop_daemon) X(run) X(get_timeout) X(get_daemon_info) X(get_connection_info) X(get_connection_values_n) \
     X(create_response_from_buffer) X(create_response_from_callback) X(add_response_header) X(queue_response) X(destroy_response) \
     X(suspend_connection) X(resume_connection)
 
@@ -24,7 +24,6 @@ const char *_Nonnull cmhd_error(void);
 struct cmhd_options {
     int listening_socket;
     int is_ipv6;
-    unsigned int threads;
     unsigned int connections;
     size_t head_bytes;
     void *_Nullable context;
@@ -52,6 +51,12 @@ static inline const struct sockaddr *_Nullable cmhd_client_address(
     const struct cmhd_table *_Nonnull table, struct MHD_Connection *_Nonnull connection) {
     const union MHD_ConnectionInfo *info = table->get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     return info ? info->client_addr : 0;
+}
+
+// What tells that the daemon has something to do: an epoll set of its own.
+static inline int cmhd_poller(const struct cmhd_table *_Nonnull table, struct MHD_Daemon *_Nonnull daemon) {
+    const union MHD_DaemonInfo *info = table->get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    return info ? info->epoll_fd : -1;
 }
 
 // What the connection callback left in its slot.

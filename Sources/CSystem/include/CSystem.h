@@ -10,6 +10,7 @@
 
 // Swift's own `errno` links the overlay, which needs GLIBC_2.35; this one needs 2.34, which Lambda's image has.
 static inline int csystem_errno(void) { return errno; }
+static inline void csystem_set_errno(int number) { errno = number; }
 
 // Starts a program as the leader of a process group of its own: nothing inherited but the three descriptors, no signal
 // blocked, SIGKILL when the *thread* that called this ends. posix_spawn can do neither the last nor close the rest.
@@ -42,5 +43,24 @@ int csystem_wait_for_termination(void);
 // Waits for the semaphore so many nanoseconds at most, by the steady clock: sem_timedwait goes by the wall clock, which
 // may be set back (sem_clockwait is a GNU extension that the overlay does not show).
 void csystem_sem_wait(sem_t *_Nonnull semaphore, int64_t nanoseconds);
+
+// An epoll set; -1 where there is none to be had. The overlay shows no epoll_event, which is packed.
+int csystem_poller(void);
+
+// Reports `tag` for as long as the descriptor can be read.
+int csystem_poller_add(int poller, int descriptor, uint64_t tag);
+
+// Reports `tag` once, when the descriptor can be read, or written; 0 or -1.
+int csystem_poller_await(int poller, int descriptor, _Bool toWrite, uint64_t tag);
+
+void csystem_poller_forget(int poller, int descriptor);
+
+// How many tags were stored; none when the time is over.
+int csystem_poller_wait(int poller, uint64_t *_Nonnull tags, int capacity, int milliseconds);
+
+// A descriptor that can be read from `signal` to `clear`; -1 where there is none to be had.
+int csystem_event(void);
+void csystem_event_signal(int event);
+void csystem_event_clear(int event);
 
 #endif

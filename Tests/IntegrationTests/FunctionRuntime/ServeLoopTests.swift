@@ -71,7 +71,8 @@ import Testing
             }
             // The hits were answered while everybody else still waits.
             #expect(statuses.withLock { $0.count } == 0)
-            #expect(function.threads == threads)
+            // One more at most for each of the twelve workers: a thread for the call that blocks it.
+            #expect(function.threads <= threads + 12)
             let stop = [(name: "x-fc-control-path", value: "/pre-stop")]
             #expect(try function.send("GET", "/pre-stop", fields: stop).status == 200)
             // The platform asked for the end: everybody has been answered before, and only has to read it.

@@ -153,6 +153,31 @@ import Testing
         server.stop()
     }
 
+    @Test func `stopping while connections come and go ends every time`() throws {
+        for _ in 0..<30 {
+            let server = try Parking().server()
+            let port = server.port
+            let isOver = Lock(false)
+            let ended = DispatchGroup()
+            for _ in 0..<4 {
+                ended.enter()
+                Thread.detachNewThread {
+                    while !isOver.withLock({ $0 }) {
+                        if let connection = try? RawHTTPConnection(port: port) {
+                            _ = try? connection.request("GET", "/hit")
+                        }
+                    }
+                    ended.leave()
+                }
+            }
+            usleep(10_000)
+            server.stop()
+            #expect(throws: RawHTTPConnection.Failure.connect) { try RawHTTPConnection(port: port) }
+            isOver.withLock { $0 = true }
+            ended.wait()
+        }
+    }
+
     @Test(arguments: [
         "GET /slo", "GET / HTTP/1.1\r\nHost: t\r\nX: ", "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 100000\r\n\r\n",
     ])

@@ -1,20 +1,27 @@
 internal import CCoroutine
 
-/// A piece of blocking code that the simulator suspends and resumes.
-@safe final class Coroutine {
+/// A piece of blocking code on a stack of its own, which somebody resumes and which suspends itself.
+@safe package final class Coroutine {
     private var handle: OpaquePointer?
     private let body: () -> Void
+    /// What it is to an event loop.
+    unowned var fiber: Fiber?
 
-    init(_ body: @escaping () -> Void) {
+    /// The one that runs on this thread.
+    static var current: Coroutine? {
+        unsafe ccoroutine_current().map { unsafe Unmanaged<Coroutine>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    package init(_ body: @escaping () -> Void) {
         self.body = body
         unsafe handle = ccoroutine_create(enterCoroutine, Unmanaged.passUnretained(self).toOpaque())
         if unsafe handle == nil { fatalError("no memory for a coroutine") }
     }
 
-    var hasEnded: Bool { unsafe handle.map { unsafe ccoroutine_has_ended($0) } ?? true }
+    package var hasEnded: Bool { unsafe handle.map { unsafe ccoroutine_has_ended($0) } ?? true }
 
-    /// Runs it until it suspends or ends.
-    func resume() {
+    /// Runs it until it suspends or ends; on one thread alone.
+    package func resume() {
         guard let handle = unsafe handle else { return }
         unsafe ccoroutine_resume(handle)
         if unsafe ccoroutine_has_ended(handle) {
@@ -24,7 +31,7 @@ internal import CCoroutine
     }
 
     /// Called inside of it.
-    func suspend() {
+    package func suspend() {
         if let handle = unsafe handle { unsafe ccoroutine_suspend(handle) }
     }
 

@@ -1,0 +1,110 @@
+internal import CSystem
+internal import Glibc
+internal import Locks
+
+/// What one thread waits for: descriptors that its fibers wait for, one source that is always looked at, and what other
+/// threads hand over.
+///
+/// `@unchecked Sendable`: `post` may be called by any thread, everything else by the one thread that runs the loop.
+package final class EventLoop: @unchecked Sendable {
+    /// How long a wait may be over time before it is noticed.
+    private static let sweep: Int32 = 100
+
+    private let poller: Int32
+    private let wakeUp: Int32
+    private let posted = Lock<[@Sendable () -> Void]>([])
+    /// Those that wait for a descriptor, by descriptor: two never wait for one.
+    private var waiting: [Int32: Fiber] = [:]
+
+    /// Nil where the system has no descriptors to give.
+    package init?() {
+        poller = csystem_poller()
+        wakeUp = csystem_event()
+        guard poller >= 0, wakeUp >= 0, csystem_poller_add(poller, wakeUp, EventLoop.wakeUpTag) == 0 else {
+            close(poller)
+            close(wakeUp)
+            return nil
+        }
+    }
+
+    deinit {
+        close(poller)
+        close(wakeUp)
+    }
+
+    private static let key: pthread_key_t = {
+        var key = pthread_key_t()
+        unsafe pthread_key_create(&key, nil)
+        return key
+    }()
+
+    /// The one that this thread runs.
+    package static var current: EventLoop? {
+        unsafe pthread_getspecific(key).map { unsafe Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// This thread runs it from now on.
+    package func enter() {
+        unsafe _ = pthread_setspecific(EventLoop.key, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    private static let wakeUpTag = UInt64.max
+    private static let sourceTag = UInt64.max - 1
+
+    /// From now on `turn` ends when this descriptor can be read, for as long as it can.
+    package func watch(_ descriptor: Int32) -> Bool {
+        csystem_poller_add(poller, descriptor, EventLoop.sourceTag) == 0
+    }
+
+    /// Runs something on this loop's thread, soon; from any thread.
+    package func post(_ action: @escaping @Sendable () -> Void) {
+        let isFirst = posted.withLock {
+            $0.append(action)
+            return $0.count == 1
+        }
+        if isFirst { csystem_event_signal(wakeUp) }
+    }
+
+    /// Waits until there is something to do, so long at most, and lets fibers go on; for ever with nil.
+    package func turn(atMost limit: Duration?) {
+        var milliseconds = limit.map { Int32(clamping: Int64(max($0, .zero) / .milliseconds(1))) } ?? -1
+        if !waiting.isEmpty, milliseconds < 0 || milliseconds > EventLoop.sweep { milliseconds = EventLoop.sweep }
+        unsafe withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 64) { tags in
+            guard let start = tags.baseAddress else { return }
+            let count = unsafe csystem_poller_wait(poller, start, Int32(tags.count), milliseconds)
+            for index in 0..<Int(count) {
+                switch unsafe tags[index] {
+                case EventLoop.sourceTag: break
+                case EventLoop.wakeUpTag: runPosted()
+                case let tag: waiting.removeValue(forKey: Int32(truncatingIfNeeded: tag))?.goOn(isReady: true)
+                }
+            }
+        }
+        if !waiting.isEmpty { endOverdueWaits() }
+    }
+
+    private func runPosted() {
+        csystem_event_clear(wakeUp)
+        let actions = posted.withLock { actions in
+            defer { actions = [] }
+            return actions
+        }
+        for action in actions { action() }
+    }
+
+    private func endOverdueWaits() {
+        let now = ContinuousClock.now
+        for (descriptor, fiber) in waiting where fiber.waitsUntil <= now {
+            csystem_poller_forget(poller, descriptor)
+            waiting[descriptor] = nil
+            fiber.goOn(isReady: false)
+        }
+    }
+
+    /// Called by a fiber of this loop, which then suspends.
+    func await(_ descriptor: Int32, toWrite: Bool, _ fiber: Fiber) -> Bool {
+        guard csystem_poller_await(poller, descriptor, toWrite, UInt64(descriptor)) == 0 else { return false }
+        waiting[descriptor] = fiber
+        return true
+    }
+}
