@@ -79,7 +79,8 @@ let package = Package(
             "FunctionRuntime",
             ["Clocks", "Fibers", "HTTP", "HTTPServer", "JSON", "Locks", "TriggerEvents", "Log", "CSystem"]),
         module("Schedules", ["Clocks", "YAML", "CSystem"]),
-        module("EventServer", ["Schedules", "Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "Log", "CSystem"]),
+        module(
+            "EventServer", ["Costs", "Schedules", "Clocks", "HTTP", "HTTPServer", "JSON", "Locks", "Log", "CSystem"]),
         module("FakeProvider", ["Clocks", "HTTP", "HTTPServer", "JSON", "Locks"]),
         module("TestKit", ["Tokens", "Clocks", "HTTP", "JSON", "Log"]),
         module("Costs", ["Clocks", "JSON"], embedding: ["Prices"]),
@@ -98,7 +99,8 @@ let package = Package(
         program(
             "event-server",
             [
-                "EventServer", "Schedules", "Crypto", "Curl", "HTTPServer", "HTTP", "JSON", "Clocks", "Log", "CSystem",
+                "EventServer", "Costs", "Schedules", "Crypto", "Curl", "HTTPServer", "HTTP", "JSON", "Clocks", "Log",
+                "CSystem",
             ]),
         program("fake-provider", ["FakeProvider", "HTTPServer", "HTTP", "Clocks", "Log", "CSystem"]),
 

@@ -32,8 +32,9 @@ package struct PlatformLog: Sendable {
             // REPORT RequestId: ID Duration: 1.23 ms Billed Duration: 2 ms …
             add(words[2], Invocation(duration: words[4], billed: Int64(words[8])))
         } else if line.hasPrefix("FC Invoke End RequestId: "), words.count > 6 {
-            // FC Invoke End RequestId: ID[, Error: …] Duration: 1.23 ms
-            add(words[4].prefix { $0 != "," }, Invocation(duration: words[words.count - 2]))
+            // FC Invoke End RequestId: ID[, Error: …] Duration: 1.23 ms[ Price: …]
+            guard let label = words.lastIndex(of: "Duration:"), label + 1 < words.count else { return }
+            add(words[4].prefix { $0 != "," }, Invocation(duration: words[label + 1]))
         } else if line.hasPrefix("FC Instance Idle "), words.count > 6 {
             // FC Instance Idle FUNCTION/NUMBER Billed Duration: 12 ms
             busy[words[3].prefix { $0 != "/" }, default: 0] += Int64(words[6]) ?? 0

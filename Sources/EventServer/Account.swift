@@ -1,4 +1,5 @@
 internal import Clocks
+internal import Costs
 internal import JSON
 
 /// What the invocations cost: the newest ones one by one, and the sums of all.
@@ -13,14 +14,27 @@ struct Account: Sendable {
         var memoryMegabytes: Int
         var peakKilobytes: Int64
         var at: Timestamp
+        /// False for a managed instance, for which the machine is paid.
+        var isTimeBilled = true
+        var price: Price?
 
         /// Milliseconds as billed: begun ones count whole, and the init of a custom runtime is billed with the first event.
         var billedMilliseconds: Int64 {
-            (duration + (initDuration ?? .zero)).begunMilliseconds
+            guard isTimeBilled else { return 0 }
+            return (duration + (initDuration ?? .zero)).begunMilliseconds
         }
     }
 
+    /// What an invocation adds to the bill, on either cloud.
+    struct Price: Sendable {
+        let dollars: Double
+        let yuan: Double
+    }
+
     private static let kept = 1_000
+    private let settings: PlatformSettings
+    /// Function Compute bills an instance's time once, however many requests it has meanwhile.
+    private let billsBusyTime: Bool
 
     private(set) var entries: [Entry] = []
     private(set) var count: Int64 = 0
@@ -28,12 +42,37 @@ struct Account: Sendable {
     private var billedMilliseconds: Int64 = 0
     private var failures: Int64 = 0
     private var peakKilobytes: Int64 = 0
+    /// Begun milliseconds of every invocation, without init.
+    private var durationMilliseconds: Int64 = 0
     var instancesStarted: Int64 = 0
     /// The times in which instances had requests, each with its begun milliseconds: what Function Compute bills.
     var busyMilliseconds: Int64 = 0
 
+    init(_ settings: PlatformSettings, billsBusyTime: Bool) {
+        self.settings = settings
+        self.billsBusyTime = billsBusyTime
+    }
+
+    /// The entry with its price: as if it had been alone on its instance.
+    func priced(_ entry: Entry) -> Entry {
+        var entry = entry
+        entry.price = price(
+            requests: 1, billed: entry.billedMilliseconds, busy: entry.duration.begunMilliseconds)
+        return entry
+    }
+
+    private func price(requests: Int64, billed: Int64, busy: Int64) -> Price? {
+        let size = Bill.Size(megabytes: Int64(settings.memoryMegabytes), vcpu: settings.vcpu)
+        guard let prices = settings.prices,
+            let dollars = try? prices.dollars(requests: requests, billed: .milliseconds(billed), size),
+            let yuan = try? prices.yuan(requests: requests, busy: .milliseconds(busy), size)
+        else { return nil }
+        return Price(dollars: dollars, yuan: yuan)
+    }
+
     mutating func add(_ entry: Entry) {
         count += 1
+        durationMilliseconds += entry.duration.begunMilliseconds
         coldStarts += entry.initDuration == nil ? 0 : 1
         billedMilliseconds += entry.billedMilliseconds
         failures += entry.status == "ok" ? 0 : 1
@@ -43,8 +82,12 @@ struct Account: Sendable {
         if entries.count >= 2 * Account.kept { entries.removeFirst(Account.kept) }
     }
 
-    func json(instancesAlive: Int, queued: Int, memoryMegabytes: Int) -> JSON.Value {
+    func json(instancesAlive: Int, queued: Int) -> JSON.Value {
+        let memoryMegabytes = settings.memoryMegabytes
         let gigabyteSeconds = Double(billedMilliseconds) / 1_000 * Double(memoryMegabytes) / 1_024
+        let price = price(
+            requests: count, billed: billedMilliseconds,
+            busy: billsBusyTime ? busyMilliseconds : durationMilliseconds)
         return [
             "totals": [
                 "invocations": JSON.Value(count), "cold_starts": JSON.Value(coldStarts),
@@ -54,6 +97,7 @@ struct Account: Sendable {
                 "instances_alive": JSON.Value(Int64(instancesAlive)), "queued": JSON.Value(Int64(queued)),
                 "memory_mb": JSON.Value(Int64(memoryMegabytes)), "peak_memory_kb": JSON.Value(peakKilobytes),
                 "gb_seconds": decimal(String(gigabyteSeconds)),
+                "price_usd": price?.dollars.json ?? .null, "price_cny": price?.yuan.json ?? .null,
             ],
             "invocations": .array(entries.suffix(Account.kept).reversed().map(\.json)),
         ]
@@ -73,7 +117,12 @@ extension Account.Entry {
             "cold": JSON.Value(initDuration != nil),
             "init_ms": initDuration.map { decimal($0.inMilliseconds) } ?? .null,
             "memory_mb": JSON.Value(Int64(memoryMegabytes)), "peak_memory_kb": JSON.Value(peakKilobytes),
+            "price_usd": price?.dollars.json ?? .null, "price_cny": price?.yuan.json ?? .null,
         ]
+    }
+
+    private var priceText: String {
+        price.map { "\tPrice: $\($0.dollars.inBillionths) ¥\($0.yuan.inBillionths)" } ?? ""
     }
 
     /// The line that Lambda writes after each invocation.
@@ -82,6 +131,7 @@ extension Account.Entry {
             "REPORT RequestId: \(id)\tDuration: \(duration.inMilliseconds) ms\tBilled Duration: \(billedMilliseconds) ms"
             + "\tMemory Size: \(memoryMegabytes) MB\tMax Memory Used: \((peakKilobytes + 1_023) / 1_024) MB"
         if let initDuration { line += "\tInit Duration: \(initDuration.inMilliseconds) ms" }
+        line += priceText
         if status != "ok" { line += "\tStatus: \(status)" }
         return line
     }
@@ -90,8 +140,19 @@ extension Account.Entry {
     var endOfInvocation: String {
         var line = "FC Invoke End RequestId: \(id)"
         if status != "ok" { line += ", Error: \(status)" }
-        return line + "\tDuration: \(duration.inMilliseconds) ms"
+        return line + "\tDuration: \(duration.inMilliseconds) ms" + priceText
     }
+}
+
+extension Double {
+    /// A price with nine decimals: a millisecond costs some billionths.
+    fileprivate var inBillionths: String {
+        let billionths = Int64((self * 1_000_000_000).rounded())
+        let rest = String(billionths % 1_000_000_000)
+        return "\(billionths / 1_000_000_000)." + String(repeating: "0", count: 9 - rest.count) + rest
+    }
+
+    fileprivate var json: JSON.Value { decimal(inBillionths) }
 }
 
 extension Duration {

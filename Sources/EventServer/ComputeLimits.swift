@@ -49,6 +49,8 @@ enum ComputeLimits {
             if field.name == dispositionField, field.value.lowercased().hasPrefix("attachment") { continue }
             response.fields.append(field.name, field.value)
         }
+        // The answer to HEAD has no body to tell it by.
+        if request.isHead { response.fields[.contentLength] = answer.fields[.contentLength] }
         if settings.isDefaultDomain { response.fields[dispositionField] = "attachment" }
         return response
     }

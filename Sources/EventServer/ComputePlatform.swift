@@ -13,7 +13,7 @@ package final class ComputePlatform: Sendable {
     private struct State: Sendable {
         var instances: [ComputeInstance] = []
         var nextNumber = 1
-        var account = Account()
+        var account: Account
         var isStopping = false
     }
 
@@ -21,7 +21,7 @@ package final class ComputePlatform: Sendable {
     /// Requests that one instance gets at a time.
     private let instanceConcurrency: Int
     private let clock: any Clock
-    private let state = Lock(State())
+    private let state: Lock<State>
     private let relays: Relays
     private let timers: TimerRunner
     private let makeClient: @Sendable () -> any HTTP.Client
@@ -35,6 +35,7 @@ package final class ComputePlatform: Sendable {
         self.instanceConcurrency = instanceConcurrency
         self.clock = clock
         self.makeClient = makeClient
+        state = Lock(State(account: Account(settings, billsBusyTime: true)))
         relays = Relays(makeClient: makeClient)
         timers = TimerRunner(settings.timers, clock: clock)
         BackgroundThread.start { self.endIdleOnes() }
@@ -133,9 +134,13 @@ package final class ComputePlatform: Sendable {
             initDuration: initDuration, memoryMegabytes: settings.memoryMegabytes,
             peakKilobytes: instance.peakKilobytes,
             at: start.wall)
-        state.withLock { $0.account.add(entry) }
+        let priced = state.withLock { state in
+            let priced = state.account.priced(entry)
+            state.account.add(priced)
+            return priced
+        }
         respond(ComputeOutcome.identified(response, request.id))
-        settings.output(entry.endOfInvocation)
+        settings.output(priced.endOfInvocation)
         settings.recorder?.record(request.recording(response, status: status, settings, at: start.wall))
     }
 
@@ -189,9 +194,7 @@ package final class ComputePlatform: Sendable {
     package func accountText() -> [UInt8] {
         state.withLock { state in
             let alive = state.instances.count { $0.state != .gone }
-            return state.account.json(
-                instancesAlive: alive, queued: 0, memoryMegabytes: settings.memoryMegabytes
-            ).encoded
+            return state.account.json(instancesAlive: alive, queued: 0).encoded
         }
     }
 

@@ -41,6 +41,8 @@ struct ComputeRequest: Sendable {
     /// Its method promises to change nothing.
     var isSafe: Bool { [.get, .head, .options].contains(request.method) }
 
+    var isHead: Bool { request.method == .head }
+
     func outgoing(to port: UInt16) -> ClientRequest {
         let query = request.query.isEmpty ? "" : "?" + request.query
         return ClientRequest(

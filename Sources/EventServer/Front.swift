@@ -74,7 +74,7 @@ package struct Front: Sendable {
         let message: String
         switch error.kind {
         case .timeout: (status, message) = (.gatewayTimeout, "Endpoint request timed out")
-        case .throttled: (status, message) = (.tooManyRequests, "Rate Exceeded.")
+        case .throttled, .unavailable: (status, message) = (.tooManyRequests, "Rate Exceeded.")
         case .queueTimeout, .stopped: (status, message) = (.serviceUnavailable, "Service Unavailable")
         case .crash, .initFailed, .responseTooLarge: (status, message) = (.badGateway, "Internal server error")
         }
@@ -135,7 +135,7 @@ package struct Front: Sendable {
         case .functionError(_, let body):
             response = Response(.ok, body: body)
             append("x-amz-function-error", "Unhandled", to: &response)
-        case .platformError(let error) where error.kind == .throttled:
+        case .platformError(let error) where [.throttled, .unavailable].contains(error.kind):
             response = Response(
                 .tooManyRequests,
                 json: ["Reason": "ConcurrentInvocationLimitExceeded", "Type": "User", "message": "Rate Exceeded."])

@@ -13,10 +13,12 @@ enum FunctionEnvironment {
             ("AWS_LAMBDA_FUNCTION_NAME", settings.functionName), ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", String(settings.memoryMegabytes)),
             ("AWS_LAMBDA_LOG_GROUP_NAME", "/aws/lambda/\(settings.functionName)"),
-            ("AWS_LAMBDA_LOG_STREAM_NAME", "local/[$LATEST]\(number)"), ("AWS_LAMBDA_LOG_FORMAT", "Text"),
-            ("AWS_LAMBDA_INITIALIZATION_TYPE", "on-demand"), ("LANG", "en_US.UTF-8"), ("TZ", ":UTC"),
-            ("PATH", "/usr/local/bin:/usr/bin:/bin"),
+            ("AWS_LAMBDA_LOG_STREAM_NAME", "local/[$LATEST]\(number)"),
+            ("AWS_LAMBDA_LOG_FORMAT", settings.isManaged ? "JSON" : "Text"),
+            ("AWS_LAMBDA_INITIALIZATION_TYPE", settings.isManaged ? "lambda-managed-instances" : "on-demand"),
+            ("LANG", "en_US.UTF-8"), ("TZ", ":UTC"), ("PATH", "/usr/local/bin:/usr/bin:/bin"),
         ]
+        if let loops = settings.maxConcurrency { variables.append(("AWS_LAMBDA_MAX_CONCURRENCY", String(loops))) }
         for (name, value) in settings.environment {
             variables.removeAll { $0.name == name }
             variables.append((name, value))

@@ -27,10 +27,11 @@ final class FunctionProcess: Sendable {
     ///
     /// - Parameters:
     ///   - output: takes every line that the process writes.
+    ///   - began: called once, before `ended` can be.
     ///   - ended: called once when the process has ended and is reaped, with its exit code or 128 + its signal.
     static func start(
         _ program: String, environment: [(name: String, value: String)], output: @escaping @Sendable (String) -> Void,
-        ended: @escaping @Sendable (Int32) -> Void
+        began: (FunctionProcess) -> Void = { _ in }, ended: @escaping @Sendable (Int32) -> Void
     ) throws(SpawnError) -> FunctionProcess {
         var descriptor: Int32 = -1
         var writeEnd: Int32 = -1
@@ -60,6 +61,7 @@ final class FunctionProcess: Sendable {
             process.isOutputRead.store(true, ordering: .releasing)
             close(descriptor)
         }
+        began(process)
         BackgroundThread.start {
             _ = csystem_wait_for_end(process.id)
             // What the process started in its group must not outlive it.

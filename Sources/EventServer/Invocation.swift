@@ -18,6 +18,8 @@ package struct PlatformError: Sendable {
         case initFailed = "Runtime.InitError"
         case responseTooLarge = "Function.ResponseSizeTooLarge"
         case throttled = "TooManyRequestsException"
+        /// No loop of a managed instance is free.
+        case unavailable = "Runtime.Unavailable"
         case queueTimeout = "ServiceUnavailable"
         case stopped = "ServiceStopped"
     }

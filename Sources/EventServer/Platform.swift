@@ -11,7 +11,7 @@ internal import Synchronization
 package final class Platform: Sendable {
     let settings: PlatformSettings
     let clock: any Clock
-    private let state = Lock(State())
+    private let state: Lock<State>
     private let supervisorIsDone = Atomic<Bool>(false)
     private let wake = Wake()
     private let timers: TimerRunner
@@ -19,21 +19,19 @@ package final class Platform: Sendable {
     private struct State: Sendable {
         var instances: [Instance] = []
         var queue: [Invocation] = []
-        var account = Account()
+        var account: Account
         var nextNumber = 1
         /// Instances that the supervisor still has to start.
         var toStart = 0
         var isStopping = false
 
         /// Instances that take events, or soon will.
-        var usable: Int {
-            toStart
-                + instances.count {
-                    if case .gone = $0.state { false } else { true }
-                }
-        }
+        var usable: Int { toStart + instances.count { $0.state != .gone && !$0.isLeaving } }
 
-        var starting: Int { toStart + instances.count(where: \.isStarting) }
+        /// Events that instances will take which are only starting.
+        func coming(_ now: Moment, loops: Int) -> Int {
+            instances.reduce(toStart * loops) { $0 + $1.coming(now) }
+        }
     }
 
     /// What is done after the lock is free: it writes to connections or ends processes.
@@ -42,6 +40,7 @@ package final class Platform: Sendable {
     package init(settings: PlatformSettings, clock: any Clock = SystemClock()) {
         self.settings = settings
         self.clock = clock
+        state = Lock(State(account: Account(settings, billsBusyTime: false)))
         timers = TimerRunner(settings.timers, clock: clock)
         // Processes die with the thread that started them, so one thread that lives as long as the platform starts them all.
         BackgroundThread.start { self.supervise() }
@@ -58,21 +57,31 @@ package final class Platform: Sendable {
             if state.isStopping {
                 return [{ invocation.complete(.platformError(.init(kind: .stopped, detail: "stopping"))) }]
             }
-            var after = replaceOutdated(&state)
+            let now = invocation.cameAt
+            var after = replaceOutdated(&state, now: now)
             // The one that was used last is the warmest.
-            if let idle = state.instances.last(where: \.isIdle) { return after + start(invocation, on: idle) }
-            let canGrow = state.usable < settings.concurrency
-            if !canGrow, settings.throttle || state.queue.count >= settings.queue {
-                let error = PlatformError(kind: .throttled, detail: "every instance is busy")
+            if let free = state.instances.last(where: \.takesEvents) { return after + start(invocation, on: free) }
+            let hasPlace =
+                state.usable < settings.concurrency || state.queue.count < state.coming(now, loops: settings.loops)
+            if !hasPlace, settings.throttle || state.queue.count >= settings.queue {
+                let kind: PlatformError.Kind = settings.isManaged ? .unavailable : .throttled
+                let error = PlatformError(kind: kind, detail: "every instance is busy")
                 return after + [{ invocation.complete(.platformError(error)) }]
             }
             state.queue.append(invocation)
-            guard canGrow, state.starting < state.queue.count else { return after }
-            state.toStart += 1
-            after.append { self.wake.signal() }
+            after += grow(&state, now: now)
             return after
         }
         after.forEach { $0() }
+    }
+
+    /// Starts an instance where those that are starting leave events waiting.
+    private func grow(_ state: inout State, now: Moment) -> Afterwards {
+        guard !state.isStopping, state.coming(now, loops: settings.loops) < state.queue.count,
+            state.usable < settings.concurrency
+        else { return [] }
+        state.toStart += 1
+        return [{ self.wake.signal() }]
     }
 
     private func recording(
@@ -94,17 +103,25 @@ package final class Platform: Sendable {
     }
 
     private func start(_ invocation: Invocation, on instance: Instance) -> Afterwards {
-        guard case .idle(let exchange, _) = instance.state else { return [] }
         let now = clock.now()
         invocation.startedAt = now
         let deadline = now + settings.timeout
         invocation.deadline = deadline
         invocation.initDuration = instance.initDuration
         instance.initDuration = nil
-        instance.state = .busy(invocation)
+        let question = instance.hold(invocation)
         if settings.freezes { instance.process?.thaw() }
         let response = RuntimeAPI.event(invocation, deadline: deadline.wall, functionName: settings.functionName)
-        return [{ exchange.respond(response) }]
+        return [{ question.respond(response) }]
+    }
+
+    /// Hands the instance what waits, as much as it takes.
+    private func handOut(_ state: inout State, to instance: Instance) -> Afterwards {
+        var after: Afterwards = []
+        while instance.takesEvents, !state.queue.isEmpty {
+            after += start(state.queue.removeFirst(), on: instance)
+        }
+        return after
     }
 
     /// Between its events an instance gets no CPU.
@@ -113,16 +130,11 @@ package final class Platform: Sendable {
     }
 
     /// Ends the idle instances whose program has changed; busy ones come by when they ask for their next event.
-    private func replaceOutdated(_ state: inout State) -> Afterwards {
+    private func replaceOutdated(_ state: inout State, now: Moment) -> Afterwards {
         var after: Afterwards = []
-        for instance in state.instances {
-            guard case .idle(let exchange, _) = instance.state, let process = instance.process, instance.isOutdated
-            else { continue }
-            instance.state = .gone
-            after.append {
-                process.kill()
-                exchange.abort(reset: false)
-            }
+        for instance in state.instances where instance.state == .serving && !instance.questions.isEmpty {
+            instance.leaveIfOutdated()
+            if instance.canLeave { after += end(instance, now: now) }
         }
         return after
     }
@@ -134,22 +146,20 @@ package final class Platform: Sendable {
         let after = state.withLock { state -> Afterwards in
             var after: Afterwards = []
             let now = clock.now()
-            switch instance.state {
-            case .gone: return [{ exchange.respond(RuntimeAPI.gone) }]
-            case .idle: return [{ exchange.respond(RuntimeAPI.invalidState) }]
-            case .busy(let invocation) where !invocation.isAnswered:
-                return [{ exchange.respond(RuntimeAPI.invalidState) }]
-            case .busy(let invocation):
-                after.append(report(invocation, on: instance, status: invocation.status, now: now))
-            case .starting: instance.initDuration = now.steady - instance.startedAt.steady
+            if instance.state == .gone { return [{ exchange.respond(RuntimeAPI.gone) }] }
+            if !settings.isManaged {
+                guard instance.questions.isEmpty, instance.held.allSatisfy(\.isAnswered) else {
+                    return [{ exchange.respond(RuntimeAPI.invalidState) }]
+                }
+                for invocation in instance.held {
+                    instance.release(invocation, now: now)
+                    after.append(report(invocation, on: instance, status: invocation.status, now: now))
+                }
             }
-            instance.state = .idle(exchange, since: now)
-            after += replaceOutdated(&state)
-            if instance.isIdle, !state.queue.isEmpty { return after + start(state.queue.removeFirst(), on: instance) }
-            if state.starting < state.queue.count, state.usable < settings.concurrency {
-                state.toStart += 1
-                after.append { self.wake.signal() }
-            }
+            instance.ask(exchange, now: now)
+            after += replaceOutdated(&state, now: now)
+            after += handOut(&state, to: instance)
+            after += grow(&state, now: now)
             freezeIfIdle(instance)
             return after
         }
@@ -158,23 +168,35 @@ package final class Platform: Sendable {
 
     /// The instance answers an event, or reports that it could not.
     func answer(_ instance: Instance, id: String, _ result: InvocationResult) -> Response {
-        let (response, completion) = state.withLock { _ -> (Response, (() -> Void)?) in
-            guard case .busy(let invocation) = instance.state, invocation.id == id else {
-                return (RuntimeAPI.invalidRequestID, nil)
+        let (response, after) = state.withLock { state -> (Response, Afterwards) in
+            guard let invocation = instance.held.first(where: { $0.id == id }) else {
+                return (instance.isLate(id) ? RuntimeAPI.late : RuntimeAPI.invalidRequestID, [])
             }
             // What the platform is ending has had its chance.
-            if invocation.isAnswered || instance.ending != nil { return (RuntimeAPI.invalidState, nil) }
+            if invocation.isAnswered || instance.ending != nil { return (RuntimeAPI.invalidState, []) }
             invocation.isAnswered = true
             if case .functionError = result { invocation.status = "error" }
+            var after: Afterwards = []
+            var response = RuntimeAPI.accepted
             if case .response(let bytes) = result, bytes.count > PlatformSettings.largestPayload {
                 let error = PlatformError(
                     kind: .responseTooLarge,
                     detail: "Response payload size exceeded maximum allowed payload size (6291556 bytes).")
-                return (RuntimeAPI.tooLarge, { invocation.complete(.platformError(error)) })
+                response = RuntimeAPI.tooLarge
+                after.append { invocation.complete(.platformError(error)) }
+            } else {
+                after.append { invocation.complete(result) }
             }
-            return (RuntimeAPI.accepted, { invocation.complete(result) })
+            if settings.isManaged {
+                // Which loop asks next is not known, so an event is over with its answer.
+                let now = clock.now()
+                instance.release(invocation, now: now)
+                after.append(report(invocation, on: instance, status: invocation.status, now: now))
+                after += handOut(&state, to: instance)
+            }
+            return (response, after)
         }
-        completion?()
+        after.forEach { $0() }
         return response
     }
 
@@ -196,7 +218,8 @@ package final class Platform: Sendable {
                 while state.toStart > 0 {
                     state.toStart -= 1
                     let instance = Instance(
-                        number: state.nextNumber, bootstrap: settings.bootstrap, startedAt: clock.now())
+                        number: state.nextNumber, bootstrap: settings.bootstrap, loops: settings.loops,
+                        startedAt: clock.now())
                     state.nextNumber += 1
                     state.account.instancesStarted += 1
                     state.instances.append(instance)
@@ -219,21 +242,19 @@ package final class Platform: Sendable {
         let now = clock.now()
         var after: Afterwards = []
         for instance in state.instances {
-            switch instance.state {
-            case .starting where instance.startedAt.elapsed(to: now) > settings.initTimeout:
-                instance.ending = PlatformError(kind: .initFailed, detail: "the init phase took longer than 10 s")
-                after += end(instance)
-            case .busy(let invocation):
-                guard let deadline = invocation.deadline, deadline.steady < now.steady, instance.ending == nil else {
-                    continue
-                }
-                let words = "Task timed out after \(settings.timeout.inSeconds) seconds"
-                instance.ending = PlatformError(kind: .timeout, detail: "RequestId: \(invocation.id) Error: \(words)")
-                if let process = instance.process { after.append { process.kill() } }
-            case .idle(_, let since) where since.elapsed(to: now) > settings.idleLimit || state.isStopping:
-                after += end(instance)
-            case .starting where state.isStopping: after += end(instance)
-            default: break
+            if instance.isStarting, instance.startedAt.elapsed(to: now) > settings.initTimeout {
+                instance.ending = PlatformError(
+                    kind: .initFailed, detail: "the init phase took longer than \(settings.initTimeout.inSeconds) s")
+                after += kill(instance)
+            }
+            for invocation in instance.held where invocation.deadline.map({ $0.steady < now.steady }) ?? false {
+                after += overrun(invocation, on: instance, now: now)
+            }
+            let isUnused = instance.isIdle && instance.idleSince.elapsed(to: now) > settings.idleLimit
+            if isUnused || state.isStopping { after += end(instance, now: now) }
+            if let time = instance.killedAt, time.steady < now.steady {
+                instance.killedAt = nil
+                after += kill(instance)
             }
         }
         while let first = state.queue.first, first.cameAt.elapsed(to: now) > settings.queueTimeout {
@@ -245,8 +266,37 @@ package final class Platform: Sendable {
         return after
     }
 
-    /// Ends the process; what follows is done when it has ended.
-    private func end(_ instance: Instance) -> Afterwards {
+    /// An event's time is over: the process is killed, but for a managed instance, which goes on with its other events.
+    private func overrun(_ invocation: Invocation, on instance: Instance, now: Moment) -> Afterwards {
+        let words = "RequestId: \(invocation.id) Error: Task timed out after \(settings.timeout.inSeconds) seconds"
+        var error = PlatformError(kind: .timeout, detail: words)
+        guard settings.isManaged else {
+            if instance.ending != nil { return [] }
+            instance.ending = error
+            return kill(instance)
+        }
+        instance.overrun(invocation, now: now)
+        error.log = instance.process?.lastLines ?? []
+        return [
+            report(invocation, on: instance, status: "timeout", now: now),
+            { [error] in invocation.complete(.platformError(error)) },
+        ]
+    }
+
+    /// Gives the instance no more events and ends its process; a managed one is asked first.
+    private func end(_ instance: Instance, now: Moment) -> Afterwards {
+        // One that has only just been started is noted in a moment.
+        guard instance.state != .gone, let process = instance.process else { return [] }
+        instance.state = .gone
+        guard settings.isManaged else { return [{ process.kill() }] }
+        instance.killedAt = now + Platform.shutdownTime
+        return [{ process.terminate() }]
+    }
+
+    /// What a managed instance has to end well.
+    private static let shutdownTime = Duration.seconds(2)
+
+    private func kill(_ instance: Instance) -> Afterwards {
         guard let process = instance.process else { return [] }
         return [{ process.kill() }]
     }
@@ -254,17 +304,11 @@ package final class Platform: Sendable {
     private func launch(_ instance: Instance) {
         do {
             let api = try RuntimeAPI.serve(instance, platform: self)
+            state.withLock { _ in instance.api = api }
             let environment = FunctionEnvironment.variables(settings, port: api.port, number: instance.number)
-            let output = settings.output
-            let process = try FunctionProcess.start(
-                settings.bootstrap, environment: environment, output: output,
-                ended: { code in self.ended(instance, code: code) })
-            state.withLock { _ in
-                instance.api = api
-                instance.process = process
-                // It may have asked for its first event already.
-                freezeIfIdle(instance)
-            }
+            _ = try FunctionProcess.start(
+                settings.bootstrap, environment: environment, output: settings.output,
+                began: { self.began(instance, $0) }, ended: { code in self.ended(instance, code: code) })
         } catch {
             settings.output("event-server: \(error)")
             state.withLock { _ in instance.initError = "\(error)" }
@@ -272,38 +316,49 @@ package final class Platform: Sendable {
         }
     }
 
+    /// The process is noted; it may have asked for its first event already.
+    private func began(_ instance: Instance, _ process: FunctionProcess) {
+        let after = state.withLock { state -> Afterwards in
+            instance.process = process
+            let after = handOut(&state, to: instance)
+            freezeIfIdle(instance)
+            return after
+        }
+        after.forEach { $0() }
+    }
+
     /// The process is gone: whoever waited for it is answered at once.
     private func ended(_ instance: Instance, code: Int32) {
         let (api, after) = state.withLock { state -> (Server?, Afterwards) in
+            let now = clock.now()
             let lines = instance.process?.lastLines ?? []
             var after: Afterwards = []
-            switch instance.state {
-            case .busy(let invocation):
+            for invocation in instance.held {
                 var error =
                     instance.ending
                     ?? PlatformError(
                         kind: .crash, detail: "RequestId: \(invocation.id) Error: \(PlatformError.exit(code))")
                 error.log = lines
                 let status = error.kind == .timeout ? "timeout" : "error"
-                after.append(report(invocation, on: instance, status: status, now: clock.now()))
+                after.append(report(invocation, on: instance, status: status, now: now))
                 if !invocation.isAnswered { after.append { [error] in invocation.complete(.platformError(error)) } }
-            case .starting where !state.queue.isEmpty:
-                // The event that wanted this instance learns why there is none; the others get their own try.
-                let invocation = state.queue.removeFirst()
+            }
+            if instance.isStarting {
+                // The events that wanted this instance learn why there is none; the others get their own try.
                 var error =
                     instance.ending
                     ?? PlatformError(
                         kind: .initFailed, detail: instance.initError ?? "the process ended with \(code) during init")
                 error.log = lines
-                after.append { [error] in invocation.complete(.platformError(error)) }
-            case .idle(let exchange, _): after.append { exchange.abort(reset: false) }
-            case .starting, .gone: break
+                for invocation in state.queue.prefix(settings.loops) {
+                    after.append { [error] in invocation.complete(.platformError(error)) }
+                }
+                state.queue.removeFirst(min(settings.loops, state.queue.count))
             }
+            for question in instance.questions { after.append { question.abort(reset: false) } }
             instance.state = .gone
             state.instances.removeAll { $0 === instance }
-            if !state.isStopping, state.starting < state.queue.count, state.usable < settings.concurrency {
-                state.toStart += 1
-            }
+            after += grow(&state, now: now)
             return (instance.api, after)
         }
         after.forEach { $0() }
@@ -321,33 +376,35 @@ package final class Platform: Sendable {
             let entry = Account.Entry(
                 id: invocation.id, instance: instance.number, status: status, duration: duration,
                 initDuration: initDuration,
-                memoryMegabytes: settings.memoryMegabytes, peakKilobytes: process?.peakKilobytes ?? 0, at: now.wall)
-            self.state.withLock { $0.account.add(entry) }
-            settings.output(entry.report)
+                memoryMegabytes: settings.memoryMegabytes, peakKilobytes: process?.peakKilobytes ?? 0, at: now.wall,
+                isTimeBilled: !settings.isManaged)
+            let priced = self.state.withLock { state in
+                let priced = state.account.priced(entry)
+                state.account.add(priced)
+                return priced
+            }
+            settings.output(priced.report)
         }
     }
 
     func accountText() -> [UInt8] {
         state.withLock { state in
-            state.account.json(
-                instancesAlive: state.instances.count, queued: state.queue.count,
-                memoryMegabytes: settings.memoryMegabytes)
+            state.account.json(instancesAlive: state.instances.count, queued: state.queue.count)
         }.encoded
     }
 
     /// Takes no more events, ends every process and returns when all are gone.
     package func stop() {
         timers.stop()
-        let after = state.withLock { state -> Afterwards in
+        let queue = state.withLock { state -> [Invocation] in
             state.isStopping = true
             state.toStart = 0
-            let queue = state.queue
-            state.queue = []
-            return queue.map { invocation in
-                { invocation.complete(.platformError(.init(kind: .stopped, detail: "the platform is stopping"))) }
-            } + state.instances.compactMap(\.process).map { process in { process.kill() } }
+            defer { state.queue = [] }
+            return state.queue
         }
-        after.forEach { $0() }
+        for invocation in queue {
+            invocation.complete(.platformError(.init(kind: .stopped, detail: "the platform is stopping")))
+        }
         wake.signal()
         while !supervisorIsDone.load(ordering: .acquiring) { usleep(1_000) }
     }

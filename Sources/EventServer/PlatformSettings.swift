@@ -1,3 +1,4 @@
+package import Costs
 package import Schedules
 
 /// How the local platform behaves.
@@ -8,11 +9,17 @@ package struct PlatformSettings: Sendable {
     package var shape = EventShape.v2
     /// The most instances at once.
     package var concurrency = 8
+    /// Lambda: the events that a managed instance gets at once; nil for instances that get one at a time.
+    package var maxConcurrency: Int?
     /// The function's timeout.
     package var timeout = Duration.seconds(10)
     /// Lambda gives the init phase 10 s; on Function Compute a function has 120 s to listen.
     package var initTimeout = Duration.seconds(10)
     package var memoryMegabytes = 128
+    /// Function Compute: what the function has of a processor, for the account alone.
+    package var vcpu = 0.1
+    /// What invocations cost; without it the account has no prices.
+    package var prices: InvocationPrice?
     /// The most events that wait for an instance.
     package var queue = 1_000
     /// The longest time that an event waits for an instance; API Gateway gives up after 30 s.
@@ -43,6 +50,13 @@ package struct PlatformSettings: Sendable {
         self.bootstrap = bootstrap
         self.output = output
     }
+
+    /// Lambda's managed instances: their time is not billed, they are never frozen, and a late event does not end them.
+    ///
+    /// https://docs.aws.amazon.com/lambda/latest/dg/lambda-managed-instances-execution-environment.html
+    var isManaged: Bool { maxConcurrency != nil }
+    /// The loops in which an instance takes events.
+    var loops: Int { maxConcurrency ?? 1 }
 
     /// The largest payload each way: 6 MiB and 100 bytes (Lambda quotas; enforced so by the vendor's emulator).
     static let largestPayload = 6 * 1_024 * 1_024 + 100

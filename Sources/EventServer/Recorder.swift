@@ -22,7 +22,9 @@ package final class Recorder: Sendable {
 
     /// An event that never came to the function is not recorded.
     func record(event: [UInt8], id: String, function: String, at: Timestamp, _ result: InvocationResult) {
-        if case .platformError(let error) = result, [.throttled, .queueTimeout, .stopped].contains(error.kind) {
+        if case .platformError(let error) = result,
+            [.throttled, .unavailable, .queueTimeout, .stopped].contains(error.kind)
+        {
             return
         }
         record(Recording(event: event, id: id, function: function, at: at, result: result))

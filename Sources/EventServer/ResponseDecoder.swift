@@ -118,8 +118,8 @@ package struct ResponseDecoder: Sendable {
 
     private func append(_ name: String, _ value: JSON.Value, to fields: inout Fields) throws(Mismatch) {
         guard let fieldName = Field.Name(name) else { throw Mismatch(reason: "a header has no valid name") }
-        // The front writes these itself.
-        if [.contentLength, .transferEncoding, .connection].contains(fieldName) { return }
+        // The front writes these itself; a length counts in an answer to HEAD alone.
+        if [.transferEncoding, .connection].contains(fieldName) { return }
         switch value {
         case .string(let text): fields.append(fieldName, text)
         case .number(let number): fields.append(fieldName, number.text)

@@ -87,6 +87,8 @@ enum RuntimeAPI {
     static let accepted = Response(.accepted, json: ["status": "OK"])
     static let invalidState = failure(.forbidden, "InvalidStateTransition", "Transition is not allowed")
     static let invalidRequestID = failure(.badRequest, "InvalidRequestID", "Invalid request ID")
+    /// Managed instances alone: others are killed when an event's time is over.
+    static let late = failure(Status(code: 410), "InvokeTimeout", "The invocation has timed out")
     static let tooLarge = failure(
         .contentTooLarge, "RequestEntityTooLarge", "Exceeded maximum allowed payload size (6291556 bytes).")
     static let gone = failure(.internalServerError, "InternalServerError", "this instance is being ended")

@@ -37,6 +37,13 @@ internal import HTTP
         return unsafe queue(answer, with: response, on: connection, closing: closing)
     }
 
+    /// Queues the head of an answer to `HEAD` whose body, which is not at hand, has so many bytes.
+    func queue(headOf response: HTTP.Response, length: UInt64, on connection: Handle, closing: Bool) -> Bool {
+        let answer = unsafe table.pointee.create_response_from_callback(
+            length, 4_096, { _, _, _, _ in PartialBody.failure }, nil, nil)
+        return unsafe queue(answer, with: response, on: connection, closing: closing)
+    }
+
     /// The same with a body that breaks off after so many bytes.
     func queue(_ response: HTTP.Response, on connection: Handle, cutAfter bytes: Int) -> Bool {
         let part = unsafe Unmanaged.passRetained(PartialBody(Array(response.body.prefix(bytes))))

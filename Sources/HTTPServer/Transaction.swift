@@ -123,7 +123,17 @@ internal import Synchronization
     private func settle(_ exchange: Exchange) -> MHD_Result {
         guard let verdict = exchange.verdictOrPark() else { return .YES }
         switch verdict {
-        case .answer(let response): return send(response, closing: core.isStopping)
+        case .answer(let response):
+            // Who passes on another's answer to HEAD has its length alone.
+            if exchange.request.method == .head, response.body.isEmpty,
+                let length = response.fields[.contentLength].flatMap({ UInt64($0) }), length < UInt64(Int64.max)
+            {
+                stage = .over
+                connection?.answerStarted()
+                return core.library.queue(headOf: response, length: length, on: handle, closing: core.isStopping)
+                    ? .YES : .NO
+            }
+            return send(response, closing: core.isStopping)
         case .cutAnswer(let response, let bytes):
             stage = .over
             connection?.answerStarted()

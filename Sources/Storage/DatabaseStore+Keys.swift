@@ -10,10 +10,28 @@ extension DatabaseStore: KeyStore {
 
     package func grant(_ id: String) throws(StoreError) -> KeyReading? {
         let found = try rows("SELECT \(now), \(unsafeSQL: GrantColumns.list) FROM api_key WHERE api_key.id = \(id)")
-        guard let row = found.first else { return nil }
+        guard let row = found.first else {
+            try GrantColumns.readNothing(&scopes)
+            return nil
+        }
         var columns = ColumnReader(row, ["clock"] + GrantColumns.qualifiedNames)
         let now = try columns.instant()
         return KeyReading(grant: try GrantColumns.read(&columns, &scopes), now: now)
+    }
+
+    package func digests(_ limit: Int) throws(StoreError) -> [[UInt8]] {
+        let found = try rows(
+            """
+            SELECT api_key.digest FROM api_key WHERE api_key.expires_at IS NULL OR api_key.expires_at > \(now)
+            ORDER BY api_key.created_at DESC LIMIT \(Int64(limit))
+            """)
+        var digests: [[UInt8]] = []
+        for row in found {
+            var columns = ColumnReader(row, ["api_key.digest"])
+            // A row that cannot be read opens nothing, and is no reason to send the others away.
+            if let digest = try? GrantColumns.bytes(ofHex: try columns.text()) { digests.append(digest) }
+        }
+        return digests
     }
 
     package func keys(_ page: Page) throws(StoreError) -> Listing<APIKey> {

@@ -33,7 +33,10 @@ extension DatabaseStore: TokenStore {
                 LEFT JOIN token ON token.realm = secret.realm AND token.`key` = secret.`key`
             WHERE \(condition)
             """)
-        guard let row = found.first else { return Reading(.unknownRealm) }
+        guard let row = found.first else {
+            if isKeyed { try GrantColumns.readNothing(&scopes) }
+            return Reading(.unknownRealm)
+        }
         var columns = ColumnReader(row, isKeyed ? Self.keyedLookupColumns : Self.lookupColumns)
         let now = try columns.instant()
         let key = isKeyed ? KeyReading(grant: try GrantColumns.read(&columns, &scopes), now: now) : nil

@@ -21,7 +21,18 @@ enum GrantColumns {
             expiresAt: try columns.optionalInstant(), usedAt: try columns.optionalInstant())
     }
 
-    private static func bytes(ofHex text: String) throws(StoreError) -> [UInt8] {
+    /// Reads what no key has, for a key that does not exist: the time of its refusal is that of a wrong one's.
+    static func readNothing(_ scopes: inout StoredScopes) throws(StoreError) {
+        var columns = ColumnReader(nothing, qualifiedNames)
+        _ = try read(&columns, &scopes)
+    }
+
+    private static let nothing = Row([
+        .text(String(repeating: "0", count: 16)), .text(String(repeating: "0", count: 64)),
+        .text(Role.reader.rawValue), .null, .null, .null, .null,
+    ])
+
+    static func bytes(ofHex text: String) throws(StoreError) -> [UInt8] {
         let digits = text.utf8.map { Character(Unicode.Scalar($0)).hexDigitValue }
         guard digits.count == 64, !digits.contains(nil) else { throw .broken("api_key.digest is no digest") }
         return stride(from: 0, to: 64, by: 2).map { UInt8((digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0)) }

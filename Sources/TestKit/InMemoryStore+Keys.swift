@@ -6,6 +6,13 @@ extension InMemoryStore: KeyStore {
         statement { state, now in state.keys[id].map { KeyReading(grant: $0.grant, now: now) } }
     }
 
+    package func digests(_ limit: Int) throws(StoreError) -> [[UInt8]] {
+        statement { state, now in
+            let living = state.keys.values.filter { $0.grant.expiresAt.map { $0 > now } ?? true }
+            return living.sorted { $1.createdAt < $0.createdAt }.prefix(limit).map(\.grant.digest)
+        }
+    }
+
     package func keys(_ page: Page) throws(StoreError) -> Listing<APIKey> {
         statement { state, _ in
             let found = state.keys.values.sorted {

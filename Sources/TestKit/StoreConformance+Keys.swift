@@ -39,6 +39,18 @@ extension StoreConformance {
             try expectEqual(try store.create(late, comment: "", by: "bootstrap"), nil)
             try expectEqual(try store.keys(page).total, 0)
         },
+        StoreConformance("the digests of so many keys are read, of all where there are fewer") { store in
+            try expectEqual(try store.digests(10), [])
+            for number in UInt8(0)..<3 {
+                var key = KeyGrant(id: "000000000000000\(number)", digest: digest, role: .reader)
+                key.digest[0] = number
+                _ = try require(try store.create(key, comment: "", by: "bootstrap"))
+            }
+            try expectEqual(try store.digests(10).map { $0[0] }.sorted(), [0, 1, 2])
+            try expectEqual(
+                try store.digests(10).map { [UInt8]($0[1...]) }, [[UInt8]](repeating: [UInt8](digest[1...]), count: 3))
+            try expectEqual(try store.digests(2).count, 2)
+        },
         StoreConformance("the use of a key is noted, never an earlier one") { store in
             _ = try store.create(grant, comment: "", by: "bootstrap")
             let used = Timestamp(milliseconds: 1_000)

@@ -37,8 +37,8 @@ final class Visit: Visitor {
     private(set) var caller: Caller?
     /// Whether its key may be used from some addresses alone: the answer is for this one.
     private(set) var isBoundToAddress = false
-    /// Whether its key turned out to be none.
-    private(set) var isUnknown = false
+    /// Why it was not let in, once its key has been read.
+    private(set) var denial: Denial?
     /// What the row of its key says, once it was admitted by it.
     private(set) var reading: KeyReading?
     /// Of the key that it shows; nil where none is asked for.
@@ -71,9 +71,18 @@ final class Visit: Visitor {
     func admit(_ reading: KeyReading?) throws(Denial) -> Caller {
         if let known { return known }
         caller = nil
+        denial = nil
         self.reading = nil
+        do throws(Denial) {
+            return try admitted(reading)
+        } catch {
+            denial = error
+            throw error
+        }
+    }
+
+    private func admitted(_ reading: KeyReading?) throws(Denial) -> Caller {
         let isEqual = ConstantTime.areEqual(digest ?? [], reading?.grant.digest ?? Visit.nothing)
-        isUnknown = reading == nil || !isEqual
         guard let reading, isEqual else { throw .unknownKey }
         let grant = reading.grant
         if let expiresAt = grant.expiresAt, expiresAt <= reading.now { throw .expiredKey }

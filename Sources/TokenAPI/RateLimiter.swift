@@ -1,8 +1,13 @@
 internal import Clocks
 internal import HTTP
 internal import Locks
+internal import Tokens
 
-/// How often one caller may ask one instance: a token bucket for each API key, and one for each address that shows bad keys.
+/// How often one caller may ask one instance: token buckets for keys that were let in, and for those that were not.
+///
+/// What is refused is counted for the key at its address, for the address, and for the instance. A key that none of this has
+/// to do with is never held back for it: where a count of others' refusals stands against a key that has not been seen here,
+/// the digests of the stored keys decide, which are read once a second at most.
 ///
 /// All workers of a process share one value. It is in memory: another instance counts for itself, and a new one begins anew.
 package final class RateLimiter: Sendable {
@@ -17,23 +22,167 @@ package final class RateLimiter: Sendable {
         }
     }
 
+    /// The limits of an instance.
+    package struct Rates: Sendable {
+        /// For a key that was let in.
+        package var key = Rate(perSecond: 2_000, burst: 20_000)
+        /// For one key that was refused, at one address.
+        package var refusedKey = Rate(perSecond: 1, burst: 60)
+        /// For all that was refused at one address.
+        package var refusedAddress = Rate(perSecond: 20, burst: 1_000)
+        /// For all that was refused.
+        package var refused = Rate(perSecond: 100, burst: 5_000)
+
+        package init() {}
+    }
+
+    /// What a request may do before anything is asked of the database for it.
+    enum Passage {
+        case free
+        /// Its own key has used up what it may.
+        case held(Duration)
+        /// Others have: a key that is stored may pass.
+        case crowded(Duration)
+    }
+
+    private let rates: Rates
+    /// Beyond so many in one table the table is forgotten: memory is worth more than a count.
+    private let limit: Int
+    private let state: Lock<State>
+    /// Apart from the counts: who reads it anew holds it meanwhile.
+    private let stored = Lock(Stored())
+
+    package init(_ rates: Rates = Rates(), limit: Int = 10_000) {
+        self.rates = rates
+        self.limit = limit
+        state = Lock(State(refused: Bucket(rates.refused)))
+    }
+
+    /// Counts a request of a key that is let in, and looks at what stands against any other.
+    ///
+    /// - Parameter isKnown: the key needs no database to be known.
+    func passage(of digest: [UInt8], from address: IPAddress?, isKnown: Bool, at now: Moment) -> Passage {
+        state.withLock { state in
+            let place = Place(digest: digest, address: Address(address))
+            if var bucket = state.refusedKeys[place] {
+                if let delay = bucket.delay(rates.refusedKey, now) { return .held(delay) }
+            } else if isKnown || state.keys[digest] != nil {
+                if state.keys[digest] == nil { state.admit(digest, Bucket(rates.key, at: now), limit) }
+                return state.keys[digest]?.take(rates.key, now).map { .held($0) } ?? .free
+            }
+            var bucket = state.addresses[place.address]
+            let delays = [
+                bucket?.delay(rates.refusedAddress, now), state.refused.delay(rates.refused, now),
+            ]
+            return delays.compactMap { $0 }.max().map { .crowded($0) } ?? .free
+        }
+    }
+
+    /// Whether a key of this digest is stored, as far as a reading of the last second tells.
+    ///
+    /// - Parameter read: the digests of at most so many keys.
+    func isStored(
+        _ digest: [UInt8], at now: Moment, read: (_ limit: Int) throws(StoreError) -> [[UInt8]]
+    ) throws(StoreError) -> Bool {
+        let found = stored.withLock { stored -> Result<Bool, StoreError> in
+            if stored.digests.contains(digest) { return .success(true) }
+            if let readAt = stored.readAt, readAt.elapsed(to: now) < .seconds(1) { return .success(false) }
+            stored.readAt = now
+            do throws(StoreError) {
+                stored.digests = Set(try read(limit))
+                return .success(stored.digests.contains(digest))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try found.get()
+    }
+
+    func noteAdmitted(digest: [UInt8], from address: IPAddress?, at now: Moment) {
+        state.withLock { state in
+            state.refusedKeys[Place(digest: digest, address: Address(address))] = nil
+            if state.keys[digest] != nil { return }
+            var bucket = Bucket(rates.key, at: now)
+            _ = bucket.take(rates.key, now)
+            state.admit(digest, bucket, limit)
+        }
+    }
+
+    func noteRefused(_ denial: Denial, digest: [UInt8], from address: IPAddress?, at now: Moment) {
+        state.withLock { state in
+            let place = Place(digest: digest, address: Address(address))
+            if denial != .address {
+                state.keys[digest] = nil
+            } else if state.refusedKeys[place] == nil {
+                // Its holder, who asks from elsewhere, does not pay for whoever has got hold of it.
+                state.keys[digest]?.giveBack(rates.key)
+            }
+            if state.refusedKeys[place] == nil, state.refusedKeys.count >= limit { state.refusedKeys = [:] }
+            _ = state.refusedKeys[place, default: Bucket(rates.refusedKey, at: now)].take(rates.refusedKey, now)
+            let address = place.address
+            if state.addresses[address] == nil, state.addresses.count >= limit { state.addresses = [:] }
+            _ = state.addresses[address, default: Bucket(rates.refusedAddress, at: now)].take(
+                rates.refusedAddress, now)
+            _ = state.refused.take(rates.refused, now)
+        }
+    }
+
+    // MARK: What is counted
+
     /// What is left of a burst, in thousandths of a request, at a moment.
     private struct Bucket: Sendable {
-        var level: Int64
-        var at: Moment
+        private var level: Int64
+        /// Nil until something is counted.
+        private var at: Moment?
 
-        /// Nothing is lost to rounding: a millisecond brings `perSecond` thousandths.
-        mutating func fill(_ rate: Rate, _ now: Moment) {
-            let gone = min(at.elapsed(to: now).wholeMilliseconds, 86_400_000)
+        init(_ rate: Rate, at now: Moment? = nil) {
+            level = rate.burst * 1_000
+            at = now
+        }
+
+        mutating func take(_ rate: Rate, _ now: Moment) -> Duration? {
+            if let delay = delay(rate, now) { return delay }
+            level -= 1_000
+            return nil
+        }
+
+        mutating func giveBack(_ rate: Rate) {
+            level = min(rate.burst * 1_000, level + 1_000)
+        }
+
+        /// How long to wait for one request; nil where it may go.
+        mutating func delay(_ rate: Rate, _ now: Moment) -> Duration? {
+            // Nothing is lost to rounding: a millisecond brings `perSecond` thousandths.
+            let gone = min((at ?? now).elapsed(to: now).wholeMilliseconds, 86_400_000)
             level = min(rate.burst * 1_000, level + gone * rate.perSecond)
             at = now
+            if level >= 1_000 { return nil }
+            return .milliseconds((1_000 - level + rate.perSecond - 1) / rate.perSecond)
         }
     }
 
     private struct State: Sendable {
         /// By the digest of a key that was admitted: nobody without the key can use its bucket up.
         var keys: [[UInt8]: Bucket] = [:]
+        var refusedKeys: [Place: Bucket] = [:]
         var addresses: [Address: Bucket] = [:]
+        var refused: Bucket
+
+        mutating func admit(_ digest: [UInt8], _ bucket: Bucket, _ limit: Int) {
+            if keys.count >= limit { keys = [:] }
+            keys[digest] = bucket
+        }
+    }
+
+    private struct Stored: Sendable {
+        var digests: Set<[UInt8]> = []
+        var readAt: Moment?
+    }
+
+    /// A key that was shown, where it was shown: the same key may be good at another address.
+    private struct Place: Hashable, Sendable {
+        let digest: [UInt8]
+        let address: Address
     }
 
     /// A whole network of IPv6 is one holder's; whoever has no address shares one bucket.
@@ -49,68 +198,5 @@ package final class RateLimiter: Sendable {
             case .v6(let high, _)?: self = .v6(network: high)
             }
         }
-    }
-
-    private let perKey: Rate
-    private let perAddress: Rate
-    /// Beyond so many everything is forgotten: memory is worth more than a count.
-    private let limit: Int
-    private let state = Lock(State())
-
-    /// - Parameters:
-    ///   - perKey: for a key that was admitted.
-    ///   - perAddress: for bad keys from one address.
-    package init(
-        perKey: Rate = Rate(perSecond: 2_000, burst: 20_000), perAddress: Rate = Rate(perSecond: 20, burst: 1_000),
-        limit: Int = 10_000
-    ) {
-        self.perKey = perKey
-        self.perAddress = perAddress
-        self.limit = limit
-    }
-
-    /// Counts a request before anything is asked of the database; answers how long to wait where it is one too many.
-    func delay(digest: [UInt8], from address: IPAddress?, at now: Moment) -> Duration? {
-        state.withLock { state in
-            if var bucket = state.keys[digest] {
-                let delay = RateLimiter.take(&bucket, perKey, now)
-                state.keys[digest] = bucket
-                return delay
-            }
-            // A key that is not known here may be a good one: it costs its address nothing until it turns out bad.
-            guard var bucket = state.addresses[Address(address)] else { return nil }
-            bucket.fill(perAddress, now)
-            return bucket.level >= 1_000 ? nil : RateLimiter.wait(bucket, perAddress)
-        }
-    }
-
-    func noteAdmitted(digest: [UInt8], at now: Moment) {
-        state.withLock { state in
-            if state.keys[digest] != nil { return }
-            if state.keys.count >= limit { state.keys = [:] }
-            state.keys[digest] = Bucket(level: (perKey.burst - 1) * 1_000, at: now)
-        }
-    }
-
-    func noteRefused(digest: [UInt8], from address: IPAddress?, at now: Moment) {
-        state.withLock { state in
-            state.keys[digest] = nil
-            let address = Address(address)
-            if state.addresses[address] == nil, state.addresses.count >= limit { state.addresses = [:] }
-            var bucket = state.addresses[address] ?? Bucket(level: perAddress.burst * 1_000, at: now)
-            _ = RateLimiter.take(&bucket, perAddress, now)
-            state.addresses[address] = bucket
-        }
-    }
-
-    private static func take(_ bucket: inout Bucket, _ rate: Rate, _ now: Moment) -> Duration? {
-        bucket.fill(rate, now)
-        guard bucket.level >= 1_000 else { return wait(bucket, rate) }
-        bucket.level -= 1_000
-        return nil
-    }
-
-    private static func wait(_ bucket: Bucket, _ rate: Rate) -> Duration {
-        .milliseconds((1_000 - bucket.level + rate.perSecond - 1) / rate.perSecond)
     }
 }

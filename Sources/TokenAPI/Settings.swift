@@ -54,11 +54,22 @@ package struct Settings: Sendable {
     private static func authorization(_ environment: (String) -> String?) throws(Failure) -> Authorization {
         let administrator = try digest(environment("ADMIN_KEY_SHA256"))
         switch environment("AUTH") ?? "" {
-        case "none": return .none
+        case "none":
+            if let sign = cloudSigns.first(where: { !(environment($0) ?? "").isEmpty }) {
+                throw Failure(
+                    variable: "AUTH", message: "none is refused in a cloud, which \(sign) shows this to be: set keys")
+            }
+            return .none
         case "", "keys": return .keys(administrator: administrator)
         default: throw Failure(variable: "AUTH", message: "must be keys or none")
         }
     }
+
+    /// The credentials of a function's role: Lambda gives every function some, in the first or the second, Function Compute every
+    /// function that has a role; the local platform gives none.
+    private static let cloudSigns = [
+        "AWS_SESSION_TOKEN", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "ALIBABA_CLOUD_SECURITY_TOKEN",
+    ]
 
     private static func digest(_ text: String?) throws(Failure) -> [UInt8]? {
         guard let text, !text.isEmpty else { return nil }

@@ -144,12 +144,19 @@ package final class TokenService: Handler {
 
     // MARK: Callers
 
-    /// Counts a request, before anything is asked of the database; one that waits and comes back is not counted again.
+    /// Counts a request, before anything is asked of the database for it; one that waits and comes back is not counted again.
     private func checkRate(_ visit: Visit) throws(Problem) {
-        guard let digest = visit.digest,
-            let delay = limiter.delay(digest: digest, from: visit.address, at: clock.now())
-        else { return }
-        throw .tooManyRequests(retryAfter: delay)
+        guard let digest = visit.digest else { return }
+        let now = clock.now()
+        switch limiter.passage(of: digest, from: visit.address, isKnown: visit.caller != nil, at: now) {
+        case .free: return
+        case .held(let delay): throw .tooManyRequests(retryAfter: delay)
+        case .crowded(let delay):
+            let isStored = try stored { () throws(StoreError) in
+                try limiter.isStored(digest, at: now) { limit throws(StoreError) in try keys.digests(limit) }
+            }
+            if !isStored { throw .tooManyRequests(retryAfter: delay) }
+        }
     }
 
     func noteUse(_ visit: Visit) {
@@ -161,9 +168,9 @@ package final class TokenService: Handler {
     private func noteVerdict(_ visit: Visit) {
         guard let digest = visit.digest else { return }
         if visit.caller != nil {
-            limiter.noteAdmitted(digest: digest, at: clock.now())
-        } else if visit.isUnknown {
-            limiter.noteRefused(digest: digest, from: visit.address, at: clock.now())
+            limiter.noteAdmitted(digest: digest, from: visit.address, at: clock.now())
+        } else if let denial = visit.denial {
+            limiter.noteRefused(denial, digest: digest, from: visit.address, at: clock.now())
         }
     }
 

@@ -191,7 +191,8 @@ package final class CacheService: Handler {
     }
 
     private static let passedFields: Set<Field.Name> = [
-        .contentType, .cacheControl, .etag, .retryAfter, .wwwAuthenticate, .allow, .location, .vary,
+        // The length counts in an answer to HEAD alone.
+        .contentLength, .contentType, .cacheControl, .etag, .retryAfter, .wwwAuthenticate, .allow, .location, .vary,
     ]
 }
 

@@ -61,6 +61,8 @@ package struct APIKey: Sendable, Equatable {
 package protocol KeyStore: AnyObject {
     /// What the key of that id grants, with the database's clock.
     func grant(_ id: String) throws(StoreError) -> KeyReading?
+    /// The digests of the keys that have not expired, at most so many, those of the last created first.
+    func digests(_ limit: Int) throws(StoreError) -> [[UInt8]]
     /// Last created first.
     func keys(_ page: Page) throws(StoreError) -> Listing<APIKey>
     func key(_ id: String) throws(StoreError) -> APIKey?

@@ -6,8 +6,16 @@ package enum ResponseEncoder {
     /// Appends the response to `writer`.
     ///
     /// The body goes as text where it is text, which every platform hands on unchanged, else as base64. A response to
-    /// `HEAD`, and one whose status has no content (RFC 9110, 6.4.1), goes without its body.
+    /// `HEAD`, and one whose status has no content (RFC 9110, 6.4.1), goes without its body; that to `HEAD` says in
+    /// `content-length` how long it is.
     package static func encode(_ response: Response, to method: Method, shape: Shape, into writer: inout Writer) {
+        var fields = response.fields
+        let hasContent = response.status != .noContent && response.status != .notModified
+        if method == .head, hasContent, !response.body.isEmpty || fields[.contentLength] == nil {
+            fields[.contentLength] = String(response.body.count)
+        } else if method != .head || !hasContent, fields[.contentLength] != nil {
+            fields[.contentLength] = nil
+        }
         writer.beginObject()
         writer.name("statusCode")
         writer.integer(Int64(response.status.code))
@@ -16,13 +24,12 @@ package enum ResponseEncoder {
             writer.string("\(response.status.code) \(response.status.reason)")
         }
         switch shape {
-        case .gatewayV2: writeGatewayV2(response.fields, into: &writer)
-        case .gatewayV1: writeGatewayV1(response.fields, into: &writer)
-        case .loadBalancer: writeSingle(response.fields, into: &writer)
-        case .loadBalancerMultiValue: writeLists(of: response.fields, into: &writer)
+        case .gatewayV2: writeGatewayV2(fields, into: &writer)
+        case .gatewayV1: writeGatewayV1(fields, into: &writer)
+        case .loadBalancer: writeSingle(fields, into: &writer)
+        case .loadBalancerMultiValue: writeLists(of: fields, into: &writer)
         }
-        let hasBody = method != .head && response.status != .noContent && response.status != .notModified
-        writeBody(hasBody ? response.body : [], isText: isText(response.fields), into: &writer)
+        writeBody(hasContent && method != .head ? response.body : [], isText: isText(fields), into: &writer)
         writer.endObject()
     }
 
@@ -113,7 +120,7 @@ package enum ResponseEncoder {
     }
 
     private static func isOfConnection(_ name: Field.Name) -> Bool {
-        name == .connection || name == .contentLength || name == .transferEncoding
+        name == .connection || name == .transferEncoding
     }
 
     /// Whether the content type, where there is one, is that of a text.

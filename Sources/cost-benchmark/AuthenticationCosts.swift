@@ -23,7 +23,9 @@ enum AuthenticationCosts {
         init(_ url: DatabaseURL, environment: [String: String]) throws {
             noting = NotingConnection(url.connection())
             let store = DatabaseStore(noting, sealer: Sealer(try BenchmarkKeys.keys()))
-            let limiter = RateLimiter(perKey: .init(perSecond: 1_000_000, burst: 1_000_000))
+            var rates = RateLimiter.Rates()
+            rates.key = RateLimiter.Rate(perSecond: 1_000_000, burst: 1_000_000)
+            let limiter = RateLimiter(rates)
             service = TokenService(
                 store: store, upstream: ScriptedUpstream { _ in .minted(Redacted("token"), life: .seconds(7_200)) },
                 noticeClient: ScriptedClient([]), settings: try Settings(environment: { environment[$0] }),

@@ -1,4 +1,5 @@
 internal import CSystem
+internal import Costs
 internal import EventServer
 internal import HTTPServer
 internal import Schedules
@@ -7,7 +8,7 @@ internal import Schedules
 enum Serve {
     static let platformOptions: [String: Options.Kind] = [
         "bootstrap": .value, "port": .value, "shape": .value, "concurrency": .value, "timeout-ms": .value,
-        "memory": .value,
+        "memory": .value, "cpu": .value,
         "queue": .value, "throttle": .flag, "idle-seconds": .value, "init-ms": .value, "freeze": .flag, "env": .list,
         "platform": .value, "instance-concurrency": .value, "initialize-ms": .value, "pre-stop-ms": .value,
         "default-domain": .flag,
@@ -36,7 +37,7 @@ enum Serve {
         }
     }
 
-    private static let computeOptions = ["instance-concurrency", "initialize-ms", "pre-stop-ms", "default-domain"]
+    private static let computeOptions = ["initialize-ms", "pre-stop-ms", "default-domain"]
 
     /// The cloud that is played: as the option says, or else the default.
     static func cloud(_ options: Options, default name: String) throws(UsageError) -> LocalFunction.Cloud {
@@ -66,6 +67,14 @@ enum Serve {
             settings.isDefaultDomain = options.flag("default-domain")
         }
         settings.freezes = options.flag("freeze")
+        if case .lambda = cloud, let loops = try options.number("instance-concurrency", in: 1...1_000) {
+            if settings.freezes {
+                throw UsageError("--freeze: an instance that gets several events at once is never frozen")
+            }
+            settings.maxConcurrency = loops
+            // There is no queue before managed instances.
+            settings.queue = 0
+        }
         settings.initTimeout = try milliseconds("init-ms", options, most: 900_000) ?? settings.initTimeout
         if let shape = options.text("shape") {
             guard let known = EventShape(rawValue: shape) else {
@@ -77,8 +86,17 @@ enum Serve {
         settings.concurrency = try options.number("concurrency", in: 1...1_000) ?? settings.concurrency
         settings.queue = try options.number("queue", in: 0...1_000_000) ?? settings.queue
         settings.memoryMegabytes = try options.number("memory", in: 128...10_240) ?? settings.memoryMegabytes
+        settings.vcpu = try vcpu(options) ?? settings.vcpu
+        do throws(PriceSheet.Malformed) {
+            settings.prices = try InvocationPrice()
+        } catch {
+            throw UsageError("\(error)")
+        }
         settings.throttle = options.flag("throttle")
         settings.timeout = try milliseconds("timeout-ms", options, most: 900_000) ?? settings.timeout
+        if settings.maxConcurrency != nil, options.text("init-ms") == nil {
+            settings.initTimeout = max(.seconds(130), settings.timeout)
+        }
         if let seconds = try options.number("idle-seconds", in: 1...86_400) { settings.idleLimit = .seconds(seconds) }
         if let file = options.text("record") {
             guard let recorder = Recorder(file: absolute(file), complain: Terminal.print) else {
@@ -93,6 +111,14 @@ enum Serve {
             settings.environment.append((String(pair[..<equals]), String(pair[pair.index(after: equals)...])))
         }
         return settings
+    }
+
+    private static func vcpu(_ options: Options) throws(UsageError) -> Double? {
+        guard let text = options.text("cpu") else { return nil }
+        guard let number = Double(text), (0.05...16).contains(number) else {
+            throw UsageError("--cpu must be a number from 0.05 to 16")
+        }
+        return number
     }
 
     private static func milliseconds(_ name: String, _ options: Options, most: Int) throws(UsageError) -> Duration? {

@@ -59,7 +59,7 @@ import Testing
         #expect(server.connections == 0)
     }
 
-    @Test func `a resolver that answers otherwise the second time gets nothing through`() throws {
+    @Test func `infisical#5992: a resolver that answers otherwise the second time gets nothing through`() throws {
         let (outside, inside) = try EgressTests.pair()
         defer {
             outside.stop()

@@ -7,11 +7,12 @@ import SQL
 import Testing
 import TokenAPI
 
-/// Secrets are pushed through every route, every failure and every program; then all that came out is searched for them
-/// (CVE-2025-62513, CVE-2025-62705, GHSA-444v-8vxr-p36h: audit records and output that showed them).
+/// Secrets are pushed through every route, every failure and every program; then all that came out is searched for them.
 @Suite(.serialized) struct CanaryLeakTests {
     @Test(arguments: [["--platform", "lambda"], ["--platform", "fc"]])
-    func `no answer, no log and no list of a whole platform shows a secret`(options: [String]) throws {
+    func `CVE-2025-62513, CVE-2025-62705 (OpenBao): no answer, no log and no audit of a whole platform shows a secret`(
+        options: [String]
+    ) throws {
         let canaries = Canaries()
         let database = try Database(canaries)
         let administrator = canaries["administrators key"]
@@ -51,7 +52,7 @@ import TokenAPI
         spill.expectNothing()
     }
 
-    @Test func `a database that refuses the password does not make anything show it`() throws {
+    @Test func `GHSA-444v-8vxr-p36h: a database that refuses the password does not make anything show it`() throws {
         let canaries = Canaries()
         let database = try Database(canaries)
         let wrong = database.url.replacing(
@@ -103,7 +104,9 @@ import TokenAPI
     ]
 
     @Test(arguments: bad.keys.sorted())
-    func `a setting that cannot be used ends a program at its start, and is not shown`(program: String) throws {
+    func `GHSA-444v-8vxr-p36h: a setting that cannot be used ends a program at its start, and is not shown`(
+        program: String
+    ) throws {
         let canaries = Canaries()
         var spill = LeakSearch(canaries)
         let folder = try ScratchFolder.make()

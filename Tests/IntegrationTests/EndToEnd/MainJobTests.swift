@@ -240,7 +240,19 @@ import Testing
         #expect(!text.contains("canary"), "\(text)")
     }
 
-    private func withKnownExit(_ name: String, _ value: String) throws {
+    @Test(arguments: ["lambda", "fc"])
+    func `a function that its platform gives credentials is not open by mistake`(platform: String) throws {
+        let sign = platform == "lambda" ? "AWS_SESSION_TOKEN" : "ALIBABA_CLOUD_SECURITY_TOKEN"
+        let failure = #expect(throws: LocalPlatform.Failure.self) {
+            try withKnownExit("AUTH", "none", options: ["--platform", platform, "--env", "\(sign)=canary"])
+        }
+        let text = try #require(failure?.description)
+        #expect(
+            text.contains("\"variable\":\"AUTH\",\"detail\":\"none is refused in a cloud, which \(sign) shows"),
+            "\(text)")
+    }
+
+    private func withKnownExit(_ name: String, _ value: String, options: [String] = []) throws {
         let folder = try ScratchFolder.make()
         defer { try? FileManager.default.removeItem(atPath: folder) }
         var environment = ProcessInfo.processInfo.environment
@@ -251,7 +263,7 @@ import Testing
                 "run", "--port", "0", "--programs", LocalPlatform.products.path(), "--bootstrap",
                 LocalPlatform.bootstrap.path(),
                 "--data", folder + "/data",
-            ],
+            ] + options,
             environment: environment, output: folder + "/output")
         let isReady = process.waitForLine(beginning: "ready", within: 30)
         let end = process.stop()

@@ -49,6 +49,22 @@ import Testing
         }
     }
 
+    @Test func `AUTH=none is refused where a cloud has given the function credentials`() throws {
+        let failure = #expect(throws: LocalPlatform.Failure.self) {
+            try withoutDatabase(["ALIBABA_CLOUD_SECURITY_TOKEN": "canary"]) { _ in }
+        }
+        let line = try JSON.Value(parsing: try #require(failure?.description).utf8)
+        #expect(line["event"] == "startup_failed")
+        #expect(line["variable"] == "AUTH")
+        #expect(
+            line["detail"]
+                == "none is refused in a cloud, which ALIBABA_CLOUD_SECURITY_TOKEN shows this to be: set keys")
+        try withoutDatabase(["ALIBABA_CLOUD_SECURITY_TOKEN": "canary", "AUTH": ""]) { function in
+            let refused = try function.send("GET", "/api/realm")
+            #expect(refused.status == 401)
+        }
+    }
+
     // MARK: What the platform says
 
     @Test func `a control field that is there twice or unknown is refused`() throws {

@@ -6,7 +6,7 @@ import TestKit
 import Testing
 import Tokens
 
-/// CVE-2026-39946: what a caller names is an argument of a prepared statement, never a part of its text.
+/// What a caller names is an argument of a prepared statement, never a part of its text.
 @Suite struct QuotingTests {
     private static let names = [
         "a' OR '1'='1", "a'; DROP TABLE secret; -- ", "a\" OR \"\"=\"", "a`b", "a\\", "a\\' OR 1=1 #", "a/*", "*/a",

@@ -23,15 +23,17 @@ import Tokens
         private let client = ScriptedClient(
             (0..<100).map { .success(ClientResponse(.ok, body: Array(#"{"t":"token-\#($0)","e":7200}"#.utf8))) })
 
-        init(_ driver: Driver) throws {
+        init(
+            _ driver: Driver, limiter: RateLimiter = RateLimiter(), clock: any Clocks.Clock = SystemClock()
+        ) throws {
             counting = CountingConnection(try driver.migratedDatabase().connection())
             let digest = try SHA256.hexDigest(Array(CallerOnDatabaseTests.administrator.utf8))
             let environment = ["ADMIN_KEY_SHA256": digest, "UPSTREAM_ALLOW": "provider.test"]
             let settings = try Settings(environment: { environment[$0] })
-            let clock = SystemClock()
             service = TokenService(
                 store: DatabaseStore(counting), upstream: RecipeUpstream(client: client, egress: settings.egress),
-                noticeClient: client, settings: settings, clock: clock, logger: Logger(level: .error, write: { _ in }))
+                noticeClient: client, settings: settings, clock: clock, logger: Logger(level: .error, write: { _ in }),
+                limiter: limiter)
         }
 
         func send(
@@ -123,6 +125,45 @@ import Tokens
         }
         // What can be no key at all asks nothing of the database.
         #expect(try server.statements("/api/token?realm=a&key=app", as: "nonsense").texts == [])
+    }
+
+    @Test(arguments: Driver.allCases)
+    func `bad keys cost no more statements than they may, and a good one gets in among them`(
+        _ driver: Driver
+    ) throws {
+        var rates = RateLimiter.Rates()
+        rates.refusedKey = RateLimiter.Rate(perSecond: 1, burst: 2)
+        rates.refusedAddress = RateLimiter.Rate(perSecond: 1, burst: 10)
+        // It stands still: nothing that is used up comes back.
+        let server = try Server(driver, limiter: RateLimiter(rates), clock: ManualClock())
+        try server.register("a")
+        _ = try server.send(.get, "/api/token?realm=a&key=app")
+        let good = try server.makeKey(#"{"role":"reader"}"#)
+        let expired = try server.makeKey(#"{"role":"reader"}"#)
+        _ = try server.counting.execute("UPDATE api_key SET expires_at = 1 WHERE id = \(expired.id)")
+        let target = "/api/token?realm=a&key=app"
+        // One bad key again and again, one that has expired, then one after another.
+        var refused: [Int] = []
+        server.counting.statements = []
+        for key in [String](repeating: "ts_\(good.id)_" + String(repeating: "0", count: 64), count: 50)
+            + [String](repeating: expired.key, count: 50)
+            + (0..<50).map({ "ts_00000000000000\(10 + $0)_" + String(repeating: "0", count: 64) })
+        {
+            refused.append(try server.send(.get, target, as: key).status.code)
+        }
+        #expect(refused.filter { $0 == 401 }.count == 10)
+        #expect(refused.filter { $0 == 429 }.count == 140)
+        // Ten looked for a key; for what came then, the digests that are stored were read once.
+        #expect(server.counting.statements.count == 11)
+        #expect(server.counting.statements.last?.contains("SELECT api_key.digest FROM") == true)
+        // A good key comes through; from then on it is a hit like any other.
+        let first = try server.statements(target, as: good.key)
+        #expect(first.response.status == .ok)
+        #expect(first.texts.count == 1)
+        let hit = try server.statements(target, as: good.key)
+        #expect(hit.response.status == .ok)
+        #expect(hit.texts.count == 1)
+        #expect(try server.send(.get, target, as: expired.key).status.code == 429)
     }
 
     @Test func `a hit by a key meets every table by its primary key`() throws {

@@ -10,7 +10,7 @@ import Testing
 import TokenAPI
 import Tokens
 
-/// CVE-2026-12798: a realm's URL that leads inside, by name or by redirect; the whole API over the real client.
+/// A realm's URL that leads inside, by name or by redirect; the whole API over the real client.
 @Suite struct EgressAtUseTests {
     private final class Server {
         let client: CurlClient
@@ -56,7 +56,7 @@ import Tokens
     }
 
     @Test(arguments: ["config", "logic_code"])
-    func `a name that leads inside is a 502, and nothing connects`(place: String) throws {
+    func `CVE-2026-12798 (LiteLLM): a name that leads inside is a 502, and nothing connects`(place: String) throws {
         let inside = try SocketServer { $0.read() }
         defer { inside.stop() }
         let server = try Server(allow: "", pinned: ["provider.test:\(inside.port):127.0.0.1"])
@@ -73,20 +73,23 @@ import Tokens
         "http://169.254.169.254/latest/meta-data/",
         "http://100.100.100.200/latest/meta-data/", "file:///etc/passwd",
     ])
-    func `a redirect is a 502, and nobody goes there`(location: String) throws {
+    func `CVE-2026-12798 (LiteLLM), infisical#5992: a redirect is a 502, and nobody goes there`(location: String) throws
+    {
         let inside = try SocketServer(address: 0x7F00_0002) { $0.read() }
         defer { inside.stop() }
         let target = location.replacingOccurrences(of: "PORT", with: "\(inside.port)")
-        let provider = try SocketServer { connection in
-            connection.read()
-            connection.answer("", head: "HTTP/1.1 302 Found\r\nLocation: \(target)\r\n")
+        for status in [301, 302, 303, 307, 308] {
+            let provider = try SocketServer { connection in
+                connection.read()
+                connection.answer("", head: "HTTP/1.1 \(status) Elsewhere\r\nLocation: \(target)\r\n")
+            }
+            defer { provider.stop() }
+            let server = try Server(allow: "127.0.0.1:\(provider.port)", pinned: [])
+            try server.register(EgressAtUseTests.recipe("http://127.0.0.1:\(provider.port)/token"))
+            let response = try server.token()
+            #expect(response.status.code == 502)
+            #expect(provider.requests.count == 1)
         }
-        defer { provider.stop() }
-        let server = try Server(allow: "127.0.0.1:\(provider.port)", pinned: [])
-        try server.register(EgressAtUseTests.recipe("http://127.0.0.1:\(provider.port)/token"))
-        let response = try server.token()
-        #expect(response.status.code == 502)
-        #expect(provider.requests.count == 1)
         #expect(inside.connections == 0)
     }
 

@@ -15,7 +15,7 @@ import Testing
         "FC Invoke End RequestId: b, Error: crash\tDuration: 1.20 ms",
         "FC Instance Idle token-server/1\tBilled Duration: 9 ms",
         "FC Instance Idle token-server/12\tBilled Duration: 4 ms", "FC Invoke Start RequestId: c",
-        "FC Invoke End RequestId: c\tDuration: 0.50 ms",
+        "FC Invoke End RequestId: c\tDuration: 0.50 ms\tPrice: $0.000000671 ¥0.000003800",
         "FC Instance Idle token-server-cache/1\tBilled Duration: 3 ms",
     ]
 

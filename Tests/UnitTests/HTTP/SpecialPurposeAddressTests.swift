@@ -3,7 +3,7 @@ import HTTP
 import TestKit
 import Testing
 
-/// GHSA-2p57-rm9w-gvfp: a private address that is judged public.
+/// What nobody outside may be reached by.
 @Suite struct SpecialPurposeAddressTests {
     /// An address as its bits, and a range of them; read by the C library, so that nothing here is judged by what is tested.
     struct Block: CustomTestStringConvertible {
@@ -51,7 +51,7 @@ import Testing
         Block.init)
 
     @Test(arguments: special + refusedToo)
-    func `no address of a special-purpose range is public`(block: Block) throws {
+    func `GHSA-2p57-rm9w-gvfp (npm ip): no address of a special-purpose range is public`(block: Block) throws {
         try #require(block.length >= 0 && !block.prefix.isEmpty)
         var random = Random(seed: UInt64(block.length) << 8 | UInt64(block.prefix[0]))
         var addresses = [block.address { _ in 0 }, block.address { _ in 0xFF }]
@@ -82,7 +82,7 @@ import Testing
     }
 
     @Test(arguments: special.filter { $0.prefix.count == 4 })
-    func `an IPv4 address is no more public inside an IPv6 one`(block: Block) throws {
+    func `GHSA-2p57-rm9w-gvfp (npm ip): an IPv4 address is no more public inside an IPv6 one`(block: Block) throws {
         let carried = block.address { _ in 1 }
         let forms: [[UInt8]] = [
             [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF] + carried,  // mapped

@@ -15,7 +15,8 @@ import Tokens
 
     // MARK: Fields
 
-    @Test func `CVE-2026-40575 (oauth2-proxy): fields about another URI or method change neither route nor verdict`()
+    @Test
+    func `CVE-2026-40575, GHSA-7x63-xv5r-3p2x (oauth2-proxy): fields about another URI or method change nothing`()
         throws
     {
         let world = try World.withKeys()
@@ -49,7 +50,8 @@ import Tokens
         }
     }
 
-    @Test func `CVE-2025-64484 (oauth2-proxy): no spelling of another field says who asks`() throws {
+    @Test func `CVE-2025-64484, GHSA-vjrc-mh2v-45x6 (oauth2-proxy): no spelling of another field says who asks`() throws
+    {
         let world = try World.withKeys()
         let value = "Bearer \(World.key)"
         for name in [
@@ -143,7 +145,10 @@ import Tokens
         }
     }
 
-    @Test func `CVE-2025-5999, CVE-2025-64761 (OpenBao): no other spelling of a role or a name is taken for it`() throws
+    @Test
+    func
+        `CVE-2025-5999, CVE-2025-54996, CVE-2025-64761 (OpenBao): no other spelling of a role or name is taken for it`()
+        throws
     {
         let world = try World.withKeys()
         for role in ["Admin", "ADMIN", " admin", "admin ", "root", "administrator", "\u{FF41}dmin", "admin\u{0}", ""] {
@@ -214,21 +219,41 @@ import Tokens
         try world.registerAsAdministrator("a", "b")
         let reader = try world.makeKey(#"{"role":"reader","realms":["a"]}"#).key
         let operatorKey = try world.makeKey(#"{"role":"operator","realms":["a"]}"#).key
+        var listed: Set<Endpoint> = []
         for route in Endpoint.router.routes where route.method == .get && route.pattern.hasPrefix("/api/") {
             if route.pattern.contains(":") || route.endpoint == .token { continue }
+            let isOperators = route.endpoint.leastRole == .operator
+            func names(_ query: String, as key: String) throws -> [String] {
+                let answer = try world.send(.get, route.pattern + query, as: key)
+                let data = try #require(answer.json["data"], "\(route.pattern)\(query): \(answer.text)")
+                let list = try #require(data["list"]?.array)
+                #expect(data["total"] == JSON.Value(Int64(list.count)))
+                return list.map { ($0["realm"] ?? $0["id"])?.string ?? "-" }
+            }
             for query in ["", "?realm=b", "?keyword=b", "?page=1&pageSize=100"] {
                 let path = route.pattern + query
-                #expect(try world.send(.get, path, as: reader).status == 403)
-                #expect(try world.send(.head, path, as: reader).status == 403)
-                let answer = try world.send(.get, path, as: operatorKey)
-                let list = answer.json["data"]?["list"]?.array ?? []
-                #expect(list.allSatisfy { ($0["realm"] ?? $0["id"]) == "a" })
-                #expect(answer.status == 403 || answer.json["data"]?["total"] == JSON.Value(Int64(list.count)))
+                for method in [HTTP.Method.get, .head] {
+                    #expect(try world.send(method, path, as: reader).status == 403)
+                    #expect(try world.send(method, path, as: operatorKey).status == (isOperators ? 200 : 403))
+                }
+                if isOperators { #expect(Set(try names(query, as: operatorKey)).isSubset(of: ["a"]), "\(path)") }
             }
+            guard isOperators else { continue }
+            // There is something to see, and something to hide.
+            let all = try names("", as: World.key)
+            #expect(all.contains("b"))
+            let visible = all.filter { $0 == "a" }
+            #expect(!visible.isEmpty)
+            #expect(try names("", as: operatorKey) == visible)
+            listed.insert(route.endpoint)
         }
+        #expect(listed == [.listRealms, .listSecrets, .listAudit])
     }
 
-    @Test func `CVE-2026-5807, CVE-2025-4656 (Vault): whatever deals with keys is an administrator's`() throws {
+    @Test
+    func `CVE-2026-5807, CVE-2025-4656, CVE-2025-52894 (Vault, OpenBao): what deals with keys is an administrator's`()
+        throws
+    {
         for route in Endpoint.router.routes where route.pattern.hasPrefix("/api/key") {
             #expect(route.endpoint.leastRole == .administrator)
         }
@@ -238,12 +263,23 @@ import Tokens
             let key = try world.makeKey(#"{"role":"\#(role)"}"#).key
             #expect(try world.send(.post, "/api/key", #"{"role":"admin"}"#, as: key).status == 403)
         }
+        // No route begins, changes or ends with a master key: that is the environment's, and a program's beside the function.
+        for route in Endpoint.router.routes {
+            for word in ["master", "seal", "rekey", "init", "generate-root"] { #expect(!route.pattern.contains(word)) }
+        }
+        // Guesses at them are counted like all others.
+        let limited = try World.withKeys(limiter: RateLimiter(refusedAddress: (1, 3)))
+        let guesses = try (0..<5).map { guess in
+            let key = "ts_0123456789abcdef_" + String(repeating: "\(guess)", count: 64)
+            return try limited.send(.post, "/api/key", #"{"role":"admin"}"#, as: key, from: "203.0.113.9").status
+        }
+        #expect(guesses == [401, 401, 401, 429, 429])
     }
 
     // MARK: Keys
 
-    @Test func `CVE-2025-6004 (OpenBao): no spelling of a key begins a new count`() throws {
-        let limiter = RateLimiter(perKey: .init(perSecond: 1, burst: 9), perAddress: .init(perSecond: 1, burst: 4))
+    @Test func `CVE-2025-6004, CVE-2025-54998 (OpenBao): no spelling of a key begins a new count`() throws {
+        let limiter = RateLimiter(key: (1, 9), refusedAddress: (1, 4))
         let world = try World.withKeys(limiter: limiter)
         let made = try world.makeKey(#"{"role":"operator"}"#)
         let wrong = "ts_\(made.id)_" + String(repeating: "a", count: 64)
@@ -253,20 +289,6 @@ import Tokens
         ]
         let statuses = try spellings.map { try world.send(.get, "/api/realm", as: $0, from: "203.0.113.9").status }
         #expect(statuses == [401, 401, 401, 401, 429, 429])
-    }
-
-    @Test func `CVE-2025-6011 (OpenBao): an unknown key and a wrong one are refused alike`() throws {
-        let world = try World.withKeys()
-        try world.registerAsAdministrator("a")
-        let made = try world.makeKey(#"{"role":"operator","ip":["203.0.113.9"]}"#)
-        let secret = String(repeating: "0", count: 64)
-        for target in Self.protected {
-            let wrong = try world.send(.get, target, as: "ts_\(made.id)_\(secret)")
-            let unknown = try world.send(.get, target, as: "ts_0123456789abcdef_\(secret)")
-            #expect(wrong.status == 401)
-            #expect(wrong.response.body == unknown.response.body)
-            #expect(wrong.response.fields == unknown.response.fields)
-        }
     }
 
     @Test func `GHSA-34fc-gh42-pj53: secrets are compared over their whole length`() {
@@ -284,21 +306,6 @@ import Tokens
     }
 
     // MARK: Bodies
-
-    @Test
-    func `CVE-2025-59043, CVE-2025-6203 (Vault, OpenBao): no JSON is so intricate that it costs more than its bytes`()
-        throws
-    {
-        let world = try World.withKeys()
-        let deep = String(repeating: "[", count: 10_000) + String(repeating: "]", count: 10_000)
-        let wide = "{" + (0..<60_000).map { "\"\($0)\":1" }.joined(separator: ",") + "}"
-        let many = "{" + (0..<1_000_000).map { "\"\($0)\":1" }.joined(separator: ",") + "}"
-        let twice = #"{"role":"reader","role":"admin"}"#
-        for (body, status) in [(deep, 400), (#"{"role":\#(deep)}"#, 400), (wide, 400), (many, 413), (twice, 400)] {
-            #expect(try world.send(.post, "/api/key", body, as: World.key).status == status)
-            #expect(try world.send(.post, "/api/key", body).status == 401)
-        }
-    }
 
     @Test func `CVE-2025-4166, CVE-2025-52893 (Vault, OpenBao): a body that is refused is not repeated`() throws {
         let world = try World.withKeys()

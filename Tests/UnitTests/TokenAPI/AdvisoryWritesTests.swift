@@ -82,6 +82,54 @@ import Tokens
             let answer = try world.send(.get, "/api/token?realm=\(realm)&key=app", as: World.key)
             #expect(answer.status == 502)
             #expect(answer.header(.contentType) == "application/problem+json")
+            #expect(answer.text.contains("script") == (realm == "a"))
+            // As every answer leaves the function, whichever platform asked.
+            var leaving = answer.response
+            leaving.guardAgainstBrowsers()
+            #expect(leaving.fields[.contentTypeOptions] == "nosniff")
+            #expect(leaving.fields[.contentSecurityPolicy]?.contains("default-src 'none'") == true)
         }
+    }
+
+    // MARK: What this service does not have
+
+    @Test func `GHSA-f24x-5g9q-753f (oauth2-proxy): there is no session that could be fixed`() throws {
+        let world = try World.withKeys([World.token("one")])
+        try world.registerAsAdministrator("wx")
+        let chosen = Field(try #require(Field.Name("cookie")), "session=\(World.key); token=\(World.key)")
+        for (_, method, target) in RoleTests.requests {
+            for key in [World.key, nil] {
+                let identity = key.map { [Field(.authorization, "Bearer \($0)")] } ?? []
+                let answer = try world.send(method, target, method == .post ? "{}" : nil, fields: identity + [chosen])
+                #expect(answer.response.fields.allSatisfy { !$0.name.description.contains("cookie") })
+                #expect(!answer.text.contains("session"))
+            }
+        }
+    }
+
+    @Test func `CVE-2020-16250, CVE-2020-16251 (Vault): no signature or identity of a cloud says who asks`() throws {
+        let world = try World.withKeys()
+        let signed =
+            "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20260101/us-east-1/sts/aws4_request, SignedHeaders=host, Signature=0"
+        let sts = "https://sts.amazonaws.com/?Action=GetCallerIdentity&Version=2011-06-15"
+        for (name, value) in [
+            ("authorization", signed), ("x-amz-security-token", "t"), ("x-amz-date", "20260101T000000Z"),
+            ("x-fc-access-key-id", "k"), ("x-fc-security-token", "t"), ("x-fc-account-id", "1"),
+            ("x-goog-iam-authorization-token", "t"), ("x-ms-client-principal", "e30="),
+            ("x-amzn-oidc-identity", "admin"),
+            ("x-amzn-oidc-data", "e30.e30.e30"), ("x-apigateway-authorizer", "admin"),
+        ] {
+            for (_, method, target) in RoleTests.requests where target.hasPrefix("/api/") {
+                let forged = Field(try #require(Field.Name(name)), value)
+                #expect(try world.send(method, target, fields: [forged]).status == 401, "\(name) \(target)")
+            }
+        }
+        // Nor is anybody asked who the caller is, wherever it says that one should ask.
+        for name in ["iam_request_url", "iam_request_body", "jwt", "identity", "iam_http_request_method"] {
+            let body = JSON.Value.object([name: .string(sts), "role": "admin"]).text
+            #expect(try world.send(.post, "/api/key", body).status == 401)
+            #expect(try world.send(.post, "/api/key", body, as: World.key).field == name)
+        }
+        #expect(world.client.requests.isEmpty)
     }
 }

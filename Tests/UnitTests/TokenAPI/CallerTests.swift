@@ -6,7 +6,7 @@ import Testing
 import TokenAPI
 import Tokens
 
-/// Addresses, rates and last uses.
+/// Addresses and last uses.
 @Suite struct CallerTests {
     // MARK: Addresses
 
@@ -79,57 +79,6 @@ import Tokens
         }
         #expect(failure?.variable == "TRUSTED_PROXIES")
         #expect(failure?.message == "entry \(entry) is no address and no range of addresses")
-    }
-
-    // MARK: Rates
-
-    @Test func `a key that asks too often is told when to come back, and no other is`() throws {
-        let limiter = RateLimiter(
-            perKey: .init(perSecond: 2, burst: 5), perAddress: .init(perSecond: 1, burst: 3))
-        let world = try World.withKeys(limiter: limiter)
-        let busy = try world.makeKey(#"{"role":"operator"}"#)
-        let other = try world.makeKey(#"{"role":"operator"}"#).key
-        for _ in 0..<5 { #expect(try world.send(.get, "/api/realm", as: busy.key).status == 200) }
-        let refused = try world.send(.get, "/api/token?realm=a&key=b", as: busy.key)
-        #expect(refused.status == 429)
-        #expect(refused.header(.retryAfter) == "1")
-        #expect(try world.send(.get, "/api/realm", as: other).status == 200)
-        // Nobody uses the bucket up who only knows the public part of the key.
-        world.clock.advance(by: .milliseconds(500))
-        let wrong = "ts_\(busy.id)_" + String(repeating: "0", count: 64)
-        #expect(try world.send(.get, "/api/realm", as: wrong).status == 401)
-        #expect(try world.send(.get, "/api/realm", as: busy.key).status == 200)
-        #expect(try world.send(.get, "/api/realm", as: busy.key).status == 429)
-        world.clock.advance(by: .seconds(60))
-        for _ in 0..<5 { #expect(try world.send(.get, "/api/realm", as: busy.key).status == 200) }
-        #expect(try world.send(.get, "/api/realm", as: busy.key).status == 429)
-    }
-
-    @Test func `an address that shows bad keys is held back, and good keys from it are not`() throws {
-        let limiter = RateLimiter(
-            perKey: .init(perSecond: 100, burst: 100), perAddress: .init(perSecond: 1, burst: 3))
-        let world = try World.withKeys(limiter: limiter)
-        let good = try world.makeKey(#"{"role":"operator"}"#).key
-        #expect(try world.send(.get, "/api/realm", as: good, from: "2001:db8::1").status == 200)
-        let zeros = String(repeating: "0", count: 63)
-        func guess(_ number: Int, from address: String) throws -> Int {
-            try world.send(.get, "/api/realm", as: "ts_0123456789abcdef_\(zeros)\(number)", from: address).status
-        }
-        // Neighbours in one network are one guesser; what cannot be a key counts as well.
-        for number in 0..<2 { #expect(try guess(number, from: "2001:db8::\(number)") == 401) }
-        #expect(try world.send(.get, "/api/realm", as: "nonsense", from: "2001:db8::2").status == 401)
-        #expect(try guess(3, from: "2001:db8::3") == 429)
-        #expect(try guess(3, from: "2001:db8:0:1::3") == 401)
-        #expect(try world.send(.get, "/api/realm", as: good, from: "2001:db8::1").status == 200)
-        world.clock.advance(by: .seconds(1))
-        #expect(try guess(4, from: "2001:db8::3") == 401)
-        #expect(try guess(5, from: "2001:db8::3") == 429)
-    }
-
-    @Test func `without keys nobody is counted`() throws {
-        let limiter = RateLimiter(perKey: .init(perSecond: 1, burst: 1), perAddress: .init(perSecond: 1, burst: 1))
-        let world = try World(limiter: limiter)
-        for _ in 0..<5 { #expect(try world.send(.get, "/api/realm").status == 200) }
     }
 
     // MARK: Last use

@@ -6,7 +6,7 @@ import Testing
 import TokenAPI
 import Tokens
 
-/// CVE-2024-6587: a URL that is changed must not receive the credentials that were entered for another.
+/// A URL that is changed must not receive the credentials that were entered for another.
 @Suite struct ConfirmationTests {
     private static func recipe(_ url: String, _ rest: String = "") -> String {
         #"{"url":"\#(url)","arguments":[{"name":"secret","place":"url","value":"$key_2"}],"token_path":"access_token","#
@@ -37,8 +37,9 @@ import Tokens
     ]
 
     @Test(arguments: moves)
-    func `stored credentials do not follow a URL that is changed, until an administrator confirms`(move: String) throws
-    {
+    func `CVE-2024-6587 (LiteLLM): stored credentials do not follow a changed URL until an administrator confirms`(
+        move: String
+    ) throws {
         let world = try World([World.token("T")])
         try world.register()
         try change(world, move)
@@ -62,6 +63,28 @@ import Tokens
         #expect(world.client.requests.count == 1)
         #expect(world.client.requests.first?.url.hasPrefix(destination) == true)
         #expect(try world.send(.get, "/api/realm/wx").json["unconfirmed_secrets"] == 0)
+    }
+
+    @Test func `CVE-2024-6587 (LiteLLM): no parameter, field or body of a request says where credentials go`() throws {
+        let world = try World((0..<100).map { World.token("T\($0)") })
+        try world.register()
+        try change(world, #""policy":{"class":"G","gap":0}"#)
+        let url = "https://evil.example"
+        for name in [
+            "url", "api_base", "base_url", "host", "endpoint", "destination", "logic_code", "config", "proxy",
+            "callback",
+        ] {
+            _ = try world.token("&flush=true&\(name)=\(url)/")
+            let body = #"{"realm":"wx","key":"app","\#(name)":"\#(url)"}"#
+            #expect(try world.send(.put, "/api/token", body).status == 400, "\(name)")
+            for field in [name, "x-\(name.replacing("_", with: "-"))", "x-forwarded-host"] {
+                let forged = Field(try #require(Field.Name(field)), url)
+                _ = try world.send(.get, "/api/token?realm=wx&key=app&flush=true", fields: [forged])
+            }
+        }
+        #expect(world.client.requests.count > 10)
+        #expect(world.client.requests.allSatisfy { $0.url.hasPrefix("https://provider.test/cgi-bin/token?") })
+        #expect(world.client.requests.allSatisfy { !$0.url.contains("evil") })
     }
 
     @Test(arguments: [

@@ -22,7 +22,9 @@ import Tokens
     ]
 
     @Test(arguments: hosts)
-    func `a URL that leads inside by its text, or is not clear, is refused where it is saved`(host: String) throws {
+    func `CVE-2026-12798, infisical#5992: a URL that leads inside by its text, or is not clear, is not saved`(
+        host: String
+    ) throws {
         let world = try World()
         let url = "https://\(host)/token"
         let bodies = [

@@ -39,3 +39,18 @@ extension World {
         }
     }
 }
+
+extension RateLimiter {
+    /// With some limits of its own: so many requests a second, and so many at once.
+    convenience init(
+        key: (Int64, Int64)? = nil, refusedKey: (Int64, Int64)? = nil, refusedAddress: (Int64, Int64)? = nil,
+        refused: (Int64, Int64)? = nil, limit: Int = 10_000
+    ) {
+        var rates = Rates()
+        if let key { rates.key = Rate(perSecond: key.0, burst: key.1) }
+        if let refusedKey { rates.refusedKey = Rate(perSecond: refusedKey.0, burst: refusedKey.1) }
+        if let refusedAddress { rates.refusedAddress = Rate(perSecond: refusedAddress.0, burst: refusedAddress.1) }
+        if let refused { rates.refused = Rate(perSecond: refused.0, burst: refused.1) }
+        self.init(rates, limit: limit)
+    }
+}

@@ -115,6 +115,31 @@ import TokenAPI
     }
 
     @Test(arguments: [
+        "AWS_SESSION_TOKEN", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "ALIBABA_CLOUD_SECURITY_TOKEN",
+    ])
+    func `AUTH=none is refused where a cloud has given the function credentials`(sign: String) throws {
+        for (text, isRefused) in [("canary", true), ("", false)] {
+            let environment = ["AUTH": "none", sign: text]
+            guard isRefused else {
+                let settings = try Settings(environment: { environment[$0] })
+                guard case .none = settings.authorization else { throw World.Unanswered() }
+                continue
+            }
+            let failure = #expect(throws: Settings.Failure.self) {
+                _ = try Settings(environment: { environment[$0] })
+            }
+            #expect(failure?.variable == "AUTH")
+            #expect(failure?.message == "none is refused in a cloud, which \(sign) shows this to be: set keys")
+        }
+        // With keys, or nothing said, a cloud is where it belongs.
+        for auth in ["keys", "", nil] {
+            let environment = ["AUTH": auth, sign: "x"]
+            let settings = try Settings(environment: { environment[$0] ?? nil })
+            guard case .keys = settings.authorization else { throw World.Unanswered() }
+        }
+    }
+
+    @Test(arguments: [
         ("LOG_LEVEL", "loud"), ("AUTH", "canary"), ("ADMIN_KEY_SHA256", "canary"), ("ADMIN_KEY_SHA256", "abc"),
         ("UPSTREAM_ALLOW", "a b"),
     ])

@@ -1,0 +1,230 @@
+import Foundation
+import JSON
+import Testing
+
+/// Lambda's managed instances: one process gets as many events at once as it has loops.
+@Suite struct ManagedPlatformTests {
+    /// As many loops as the platform names, each with a connection of its own; a test defines `work(id, headers, event)`.
+    private static func loops(_ work: String) -> String {
+        """
+        import threading
+        own = threading.local()
+        def call(method, path, body=None, headers={}):
+            if not hasattr(own, "connection"): own.connection = http.client.HTTPConnection(host)
+            own.connection.request(method, "/2018-06-01/runtime" + path, body, headers)
+            response = own.connection.getresponse()
+            return response.status, dict((k.lower(), v) for k, v in response.getheaders()), response.read()
+        \(work)
+        def loop():
+            while True: work(*next())
+        for number in range(int(os.environ["AWS_LAMBDA_MAX_CONCURRENCY"])): threading.Thread(target=loop).start()
+        """
+    }
+
+    private func serve(
+        _ work: String, options: [String], _ body: (ScriptedFunction) throws -> Void
+    ) throws {
+        let end = try ScriptedFunction.run(Self.loops(work), options: ["--concurrency", "1"] + options, body)
+        #expect(end.status == 0)
+        #expect(end.survivors.isEmpty)
+    }
+
+    @Test func `a process gets as many events at once as it was told, and no more`() throws {
+        let work = """
+            guard = threading.Lock()
+            together = threading.Barrier(3, timeout=20)
+            active = most = 0
+            def work(id, headers, event):
+                global active, most
+                with guard:
+                    active += 1
+                    most = max(most, active)
+                together.wait()
+                with guard: active -= 1
+                respond(id, ok("%d %d %s" % (os.getpid(), most, os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"])))
+            """
+        try serve(work, options: ["--instance-concurrency", "3", "--queue", "100"]) { function in
+            let answers = function.getAtOnce(12)
+            #expect(answers.count == 12)
+            #expect(answers.allSatisfy { $0.status == 200 }, "\(answers.map(\.text))")
+            // Process, most at once, kind of instance: the same for all.
+            let texts = Set(answers.map { $0.text.split(separator: " ").dropFirst().joined(separator: " ") })
+            #expect(texts == ["3 lambda-managed-instances"])
+            #expect(Set(answers.map { $0.text.split(separator: " ").first }).count == 1)
+            #expect(try function.waitForAccount("invocations", 12))
+            let account = try function.account()
+            #expect(account["instances_started"] == 1)
+            #expect(account["cold_starts"] == 1)
+            // The machine is paid, not the time.
+            #expect(account["billed_ms"] == 0)
+        }
+    }
+
+    /// `/held` waits until the test makes a file; the line `held` says that it is there.
+    private static let holding = """
+        marker = __file__ + ".go"
+        def work(id, headers, event):
+            if event["rawPath"] == "/held":
+                print("held", flush=True)
+                while not os.path.exists(marker): time.sleep(0.01)
+            if event["rawPath"] == "/exit": os._exit(3)
+            answer = respond(id, ok(str(os.getpid())))
+            if event["rawPath"] == "/held": print("answer", answer[0], json.loads(answer[2]).get("errorType"), flush=True)
+        """
+
+    /// Waits until so many events are held.
+    private func waitForHeld(_ count: Int, _ function: ScriptedFunction) -> Bool {
+        for _ in 0..<2_000 {
+            if function.process.output.split(separator: "\n").count(where: { $0 == "held" }) >= count { return true }
+            usleep(10_000)
+        }
+        return false
+    }
+
+    private func release(_ function: ScriptedFunction) {
+        #expect(FileManager.default.createFile(atPath: function.bootstrap + ".go", contents: nil))
+    }
+
+    @Test func `when every loop is busy there is no queue`() throws {
+        try serve(Self.holding, options: ["--instance-concurrency", "2"]) { function in
+            let answers = Answers()
+            concurrently(3) { index in
+                if index < 2 {
+                    if let answer = try? function.get("/held") { answers.append(answer) }
+                    return
+                }
+                #expect(waitForHeld(2, function))
+                let refused = try? function.get("/")
+                #expect(refused?.status == 429)
+                #expect(refused?.text.contains("\"Runtime.Unavailable\"") == true)
+                release(function)
+            }
+            #expect(answers.all.map(\.status) == [200, 200])
+            let next = try function.get("/")
+            #expect(next.status == 200)
+        }
+    }
+
+    @Test func `a late event is a 504 and its answer a 410, and the process goes on with the others`() throws {
+        try serve(Self.holding, options: ["--instance-concurrency", "2", "--timeout-ms", "700"]) { function in
+            let first = try function.get("/")
+            let late = try function.get("/held")
+            #expect(late.status == 504)
+            #expect(try late.json()["error_type"] == "Sandbox.Timedout")
+            // One loop still works on it, and the other answers.
+            #expect(try function.get("/").text == first.text)
+            release(function)
+            #expect(function.process.waitForLine(beginning: "answer 410 InvokeTimeout", within: 20))
+            #expect(try function.get("/").text == first.text)
+            #expect(try function.waitForAccount("invocations", 4))
+            #expect(try function.account()["failures"] == 1)
+            #expect(function.process.output.split(separator: "\n").count { $0.hasSuffix("Status: timeout") } == 1)
+        }
+    }
+
+    @Test func `a crash is the outcome of every event that the process held`() throws {
+        try serve(Self.holding, options: ["--instance-concurrency", "3"]) { function in
+            let first = try function.get("/")
+            let answers = Answers()
+            concurrently(3) { index in
+                if index == 2 { #expect(waitForHeld(2, function)) }
+                if let answer = try? function.get(index < 2 ? "/held" : "/exit") { answers.append(answer) }
+            }
+            #expect(answers.all.map(\.status) == [502, 502, 502])
+            let types = try answers.all.map { try $0.json()["error_type"] }
+            #expect(types == ["Runtime.ExitError", "Runtime.ExitError", "Runtime.ExitError"])
+            let ids = try Set(answers.all.map { try $0.json()["request_id"]?.string })
+            #expect(ids.count == 3)
+            #expect(try function.waitForAccount("failures", 3))
+            let next = try function.get("/")
+            #expect(next.status == 200)
+            #expect(next.text != first.text)
+            #expect(try function.account()["instances_started"] == 2)
+        }
+    }
+
+    @Test func `an instance is asked to end before it is killed`() throws {
+        let work = """
+            import signal
+            def leave(*words):
+                print("asked", flush=True)
+                os._exit(0)
+            signal.signal(signal.SIGTERM, leave)
+            def work(id, headers, event): respond(id, ok())
+            """
+        try serve(work, options: ["--instance-concurrency", "2", "--idle-seconds", "1"]) { function in
+            let first = try function.get()
+            #expect(first.status == 200)
+            #expect(try function.waitForAccount("instances_alive", 0))
+            #expect(function.process.waitForLine(beginning: "asked", within: 5))
+        }
+    }
+
+    @Test func `a changed program replaces an instance when it has finished what it holds`() throws {
+        try serve(Self.holding, options: ["--instance-concurrency", "2"]) { function in
+            let first = try function.get("/")
+            let answers = Answers()
+            concurrently(2) { index in
+                if index == 0 {
+                    if let answer = try? function.get("/held") { answers.append(answer) }
+                    return
+                }
+                #expect(waitForHeld(1, function))
+                let script = Self.loops("def work(id, headers, event): respond(id, ok(\"new\"))")
+                try? Program.write(ScriptedFunction.text(script, .lambda), to: function.bootstrap)
+                // What is being written is left alone for 0.2 s.
+                Thread.sleep(forTimeInterval: 0.3)
+                #expect((try? function.get("/"))?.text == "new")
+                release(function)
+            }
+            #expect(answers.all.map(\.text) == [first.text])
+            #expect(try function.get("/").text == "new")
+            #expect(try function.waitForAccount("instances_alive", 1))
+        }
+    }
+
+    @Test func `the real function takes events beside one that waits for its provider`() throws {
+        try LocalPlatform.run(options: ["--instance-concurrency", "4", "--concurrency", "1"]) { platform in
+            let realm = """
+                {"id": "wx", "config": {"url": "\(platform.provider)/cgi-bin/token", "arguments": [
+                    {"name": "appid", "place": "url", "value": "a"}, {"name": "secret", "place": "url", "value": "s"},
+                    {"name": "grant_type", "place": "url", "value": "client_credential"}],
+                 "token_path": "access_token", "expires_in_path": "expires_in"}}
+                """
+            #expect(try OneShotHTTP.send("POST", platform.url + "/api/realm", json: realm).status == 200)
+            let secret = #"{"realm": "wx", "key": "app", "key_1": "a"}"#
+            #expect(try OneShotHTTP.send("POST", platform.url + "/api/secret", json: secret).status == 200)
+            let fault = #"{"endpoint":"/cgi-bin/token","fault":"delay","delay_ms":4000,"times":1}"#
+            let faults = platform.provider + "/_fake-provider/faults"
+            #expect(try OneShotHTTP.send("POST", faults, json: fault).status < 300)
+            let order = Answers()
+            concurrently(3) { index in
+                guard index == 0 else {
+                    for _ in 0..<300 where !isAsked(platform.provider) { usleep(10_000) }
+                    if let answer = try? OneShotHTTP.send("GET", platform.url + "/pong") { order.append(answer) }
+                    return
+                }
+                let token = try? OneShotHTTP.send("GET", platform.url + "/api/token?realm=wx&key=app")
+                if let token { order.append(token) }
+            }
+            #expect(order.all.map(\.status) == [200, 200, 200])
+            #expect(order.all.last?.text.contains("token") == true)
+            let account = try OneShotHTTP.send("GET", platform.url + "/_event-server/invocations").json()
+            #expect(account["totals"]?["instances_started"] == 1)
+        }
+    }
+
+    private func isAsked(_ provider: String) -> Bool {
+        (try? OneShotHTTP.send("GET", provider + "/_fake-provider/counters").json()["calls"]) == 1
+    }
+
+    @Test func `a managed instance is not frozen, and the option says so`() throws {
+        let program = LocalPlatform.products.appending(path: "event-server").path()
+        let ended = try Program.run(
+            program,
+            ["serve", "--function", "f", "--bootstrap", "/none", "--instance-concurrency", "2", "--freeze"])
+        #expect(ended.status == 2)
+        #expect(
+            ended.errors == "event-server: --freeze: an instance that gets several events at once is never frozen\n")
+    }
+}
