@@ -95,7 +95,7 @@ let package = Package(
             ]),
         program(
             "token-server-cache", ["TokenCache", "FunctionRuntime", "Curl", "HTTP", "Clocks", "Log"]),
-        program("token-server-admin", ["Storage", "DatabaseDrivers", "SQL", "Crypto", "CSystem"]),
+        program("token-server-admin", ["Storage", "DatabaseDrivers", "SQL", "Crypto", "Clocks", "CSystem"]),
         program(
             "event-server",
             [

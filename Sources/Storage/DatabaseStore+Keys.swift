@@ -1,22 +1,21 @@
 package import Clocks
+internal import Crypto
 internal import SQL
 package import Tokens
 
 extension DatabaseStore: KeyStore {
-    private static let columns: Query =
-        "\(unsafeSQL: GrantColumns.list), api_key.comment, api_key.created_at, api_key.created_by"
-    private static let names =
-        GrantColumns.qualifiedNames + ["api_key.comment", "api_key.created_at", "api_key.created_by"]
+    private static let columns: Query = "\(unsafeSQL: GrantColumns.list), api_key.comment, api_key.created_by"
+    private static let names = GrantColumns.qualifiedNames + ["api_key.comment", "api_key.created_by"]
 
     package func grant(_ id: String) throws(StoreError) -> KeyReading? {
         let found = try rows("SELECT \(now), \(unsafeSQL: GrantColumns.list) FROM api_key WHERE api_key.id = \(id)")
         guard let row = found.first else {
-            try GrantColumns.readNothing(&scopes)
+            try GrantColumns.readNothing(&scopes, sealer)
             return nil
         }
         var columns = ColumnReader(row, ["clock"] + GrantColumns.qualifiedNames)
         let now = try columns.instant()
-        return KeyReading(grant: try GrantColumns.read(&columns, &scopes), now: now)
+        return try GrantColumns.grant(&columns, &scopes, sealer).map { KeyReading(grant: $0, now: now) }
     }
 
     package func digests(_ limit: Int) throws(StoreError) -> [[UInt8]] {
@@ -29,7 +28,7 @@ extension DatabaseStore: KeyStore {
         for row in found {
             var columns = ColumnReader(row, ["api_key.digest"])
             // A row that cannot be read opens nothing, and is no reason to send the others away.
-            if let digest = try? GrantColumns.bytes(ofHex: try columns.text()) { digests.append(digest) }
+            if let digest = try? KeyRow.bytes(ofHex: try columns.text()) { digests.append(digest) }
         }
         return digests
     }
@@ -54,13 +53,14 @@ extension DatabaseStore: KeyStore {
     package func create(_ grant: KeyGrant, comment: String, by creator: String) throws(StoreError) -> APIKey? {
         let now = try databaseNow()
         if let expiresAt = grant.expiresAt, expiresAt <= now { return nil }
+        let row = GrantColumns.row(grant, createdAt: now)
+        let signature = try sealer.sign(row)
         try execute(
             """
             INSERT INTO api_key
-                (id, digest, role, scope, addresses, comment, expires_at, created_at, created_by)
-            VALUES (\(grant.id), \(GrantColumns.hex(grant.digest)), \(grant.role.rawValue),
-                \(ScopeText.encode(grant.scope)), \(GrantColumns.text(grant.addresses)), \(comment),
-                \(grant.expiresAt?.milliseconds), \(now.milliseconds), \(creator))
+                (id, digest, role, scope, addresses, comment, expires_at, created_at, created_by, signed_with, signature)
+            VALUES (\(row.id), \(row.digest), \(row.role), \(row.scope), \(row.addresses), \(comment),
+                \(row.expiresAt), \(row.createdAt), \(creator), \(signature.keyID), \(signature.code))
             """)
         return APIKey(grant: grant, comment: comment, createdAt: now, createdBy: creator)
     }
@@ -79,9 +79,11 @@ extension DatabaseStore: KeyStore {
 
     private func key(_ row: Row) throws(StoreError) -> APIKey {
         var columns = ColumnReader(row, Self.names)
-        let grant = try GrantColumns.read(&columns, &scopes)
-        return APIKey(
-            grant: grant, comment: try columns.text(), createdAt: try columns.instant(),
+        let stored = try GrantColumns.stored(&columns, &scopes, sealer)
+        var key = APIKey(
+            grant: stored.grant, comment: try columns.text(), createdAt: stored.createdAt,
             createdBy: try columns.text())
+        key.isQuarantined = !stored.isGenuine
+        return key
     }
 }

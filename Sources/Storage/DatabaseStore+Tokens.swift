@@ -34,12 +34,13 @@ extension DatabaseStore: TokenStore {
             WHERE \(condition)
             """)
         guard let row = found.first else {
-            if isKeyed { try GrantColumns.readNothing(&scopes) }
+            if isKeyed { try GrantColumns.readNothing(&scopes, sealer) }
             return Reading(.unknownRealm)
         }
         var columns = ColumnReader(row, isKeyed ? Self.keyedLookupColumns : Self.lookupColumns)
         let now = try columns.instant()
-        let key = isKeyed ? KeyReading(grant: try GrantColumns.read(&columns, &scopes), now: now) : nil
+        let grant = isKeyed ? try GrantColumns.grant(&columns, &scopes, sealer) : nil
+        let key = grant.map { KeyReading(grant: $0, now: now) }
         let rest = columns
         return Reading(key: key) { () throws(StoreError) in
             var columns = rest

@@ -1,61 +1,73 @@
 internal import Clocks
+internal import Crypto
 internal import JSON
 internal import SQL
 internal import Tokens
 
 /// The columns of `api_key` that say what a key grants, in the order in which they are selected and read.
 enum GrantColumns {
-    static let qualifiedNames = ["id", "digest", "role", "scope", "addresses", "expires_at", "used_at"].map {
-        "api_key.\($0)"
+    /// A row as it was read.
+    struct Stored {
+        var grant: KeyGrant
+        var createdAt: Timestamp
+        /// Whether it was signed as it is.
+        var isGenuine: Bool
     }
+
+    static let qualifiedNames = [
+        "id", "digest", "role", "scope", "addresses", "expires_at", "used_at", "created_at", "signed_with", "signature",
+    ].map { "api_key.\($0)" }
     static let list = qualifiedNames.joined(separator: ", ")
 
-    static func read(_ columns: inout ColumnReader, _ scopes: inout StoredScopes) throws(StoreError) -> KeyGrant {
-        let id = try columns.text()
-        let digest = try bytes(ofHex: try columns.text())
-        guard let role: Role = try columns.optionalWord() else { throw .broken("api_key.role is not set") }
-        let scope = try scopes.scope(try columns.optionalText())
-        let addresses = try columns.optionalText().map { text throws(StoreError) in try texts(parsing: text) }
-        return KeyGrant(
-            id: id, digest: digest, role: role, scope: scope, addresses: addresses ?? [],
-            expiresAt: try columns.optionalInstant(), usedAt: try columns.optionalInstant())
+    /// What the key grants; nil where its row is not as it was signed.
+    static func grant(
+        _ columns: inout ColumnReader, _ scopes: inout StoredScopes, _ sealer: Sealer
+    ) throws(StoreError) -> KeyGrant? {
+        let row = try KeyRow(&columns)
+        return try sealer.isGenuine(row.signed, row.signature) ? try row.grant(&scopes) : nil
+    }
+
+    /// The same for people to read: of a row that is not genuine as much as can be understood.
+    static func stored(
+        _ columns: inout ColumnReader, _ scopes: inout StoredScopes, _ sealer: Sealer
+    ) throws(StoreError) -> Stored {
+        let row = try KeyRow(&columns)
+        let isGenuine = try sealer.isGenuine(row.signed, row.signature)
+        let grant = isGenuine ? try row.grant(&scopes) : (try? row.grant(&scopes)) ?? row.nothing
+        return Stored(
+            grant: grant, createdAt: Timestamp(milliseconds: row.signed.createdAt), isGenuine: isGenuine)
     }
 
     /// Reads what no key has, for a key that does not exist: the time of its refusal is that of a wrong one's.
-    static func readNothing(_ scopes: inout StoredScopes) throws(StoreError) {
-        var columns = ColumnReader(nothing, qualifiedNames)
-        _ = try read(&columns, &scopes)
+    static func readNothing(_ scopes: inout StoredScopes, _ sealer: Sealer) throws(StoreError) {
+        let signature = try sealer.signatureOfNothing()
+        let row = Row([
+            .text(nothing.id), .text(nothing.digest), .text(nothing.role), .null, .null, .null, .null,
+            .integer(nothing.createdAt), .text(signature.keyID), .text(signature.code),
+        ])
+        var columns = ColumnReader(row, qualifiedNames)
+        _ = try grant(&columns, &scopes, sealer)
     }
 
-    private static let nothing = Row([
-        .text(String(repeating: "0", count: 16)), .text(String(repeating: "0", count: 64)),
-        .text(Role.reader.rawValue), .null, .null, .null, .null,
-    ])
+    /// No key has this digest.
+    static let nothing = SignedKeyRow(
+        id: String(repeating: "0", count: 16), digest: String(repeating: "0", count: 64), role: Role.reader.rawValue,
+        createdAt: 0)
 
-    static func bytes(ofHex text: String) throws(StoreError) -> [UInt8] {
-        let digits = text.utf8.map { Character(Unicode.Scalar($0)).hexDigitValue }
-        guard digits.count == 64, !digits.contains(nil) else { throw .broken("api_key.digest is no digest") }
-        return stride(from: 0, to: 64, by: 2).map { UInt8((digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0)) }
+    /// The row that a key is stored as.
+    static func row(_ grant: KeyGrant, createdAt: Timestamp) -> SignedKeyRow {
+        SignedKeyRow(
+            id: grant.id, digest: hex(grant.digest), role: grant.role.rawValue, scope: ScopeText.encode(grant.scope),
+            addresses: text(grant.addresses), expiresAt: grant.expiresAt?.milliseconds,
+            createdAt: createdAt.milliseconds)
     }
 
-    private static func texts(parsing text: String) throws(StoreError) -> [String] {
-        guard let elements = (try? JSON.Value(parsing: text.utf8))?.array else {
-            throw .broken("api_key.addresses is not a JSON array")
-        }
-        var texts: [String] = []
-        for element in elements {
-            guard let text = element.string else { throw .broken("api_key.addresses holds what is not text") }
-            texts.append(text)
-        }
-        return texts
-    }
-
-    static func hex(_ digest: [UInt8]) -> String {
+    private static func hex(_ digest: [UInt8]) -> String {
         digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
     /// Nil for none, so that an empty list never comes to mean nobody.
-    static func text(_ addresses: [String]) -> String? {
+    private static func text(_ addresses: [String]) -> String? {
         addresses.isEmpty ? nil : JSON.Value.array(addresses.map { .string($0) }).text
     }
 }

@@ -23,11 +23,13 @@ package final class Rekeying {
     package struct Count: Sendable, Equatable {
         /// `table.column`.
         package let column: String
+        /// Its values are signatures.
+        package var isSignature = false
         /// Were in clear.
         package var sealed = 0
         /// Were under another key.
         package var resealed = 0
-        package var unopened: [UnopenedValue] = []
+        package var unopened: [SealFault] = []
         /// Are not under the key that seals, now that the run is over; those that do not open included.
         package var remaining = 0
     }
@@ -35,12 +37,12 @@ package final class Rekeying {
     /// Servers that still seal with another key would keep it busy for ever.
     private static let mostPasses = 5
 
-    private let connection: any Connection
+    let connection: any Connection
     private let keys: MasterKeys
-    private let options: Options
-    /// The last value that did not open.
-    private var unopened: UnopenedValue?
-    private lazy var sealer = Sealer(keys) { [unowned self] in unopened = $0 }
+    let options: Options
+    /// The last value that did not open, or was not genuine.
+    private(set) var fault: SealFault?
+    private(set) lazy var sealer = Sealer(keys) { [unowned self] in fault = $0 }
 
     package init(_ connection: any Connection, _ keys: MasterKeys, _ options: Options = Options()) {
         self.connection = connection
@@ -61,6 +63,7 @@ package final class Rekeying {
             count.remaining = try remaining(column)
             counts.append(count)
         }
+        if !options.onlyClear { counts.append(try signKeysAnew()) }
         return counts
     }
 
@@ -85,7 +88,7 @@ package final class Rekeying {
         let place = SealedPlace(
             column, realm: value.identity[0], key: value.identity.dropFirst().first ?? "", version: value.version)
         guard let opened = try sealer.open(value.text, sealedWith: value.sealedWith, at: place) else {
-            if let unopened { count.unopened.append(unopened) }
+            if let fault { count.unopened.append(fault) }
             if !options.isDry { try quarantine(value, column) }
             return
         }

@@ -18,6 +18,9 @@ package enum Schema {
         }
     }
 
+    /// The migration since which API keys are signed.
+    package static let signatures = 9
+
     private static let files = [
         File(
             number: 1, name: "tables", mysql: PackageResources.m0001_tables_mysql_sql,
@@ -41,6 +44,9 @@ package enum Schema {
         File(
             number: 8, name: "audit", mysql: PackageResources.m0008_audit_mysql_sql,
             sqlite: PackageResources.m0008_audit_sqlite_sql),
+        File(
+            number: signatures, name: "signatures", mysql: PackageResources.m0009_signatures_mysql_sql,
+            sqlite: PackageResources.m0009_signatures_sqlite_sql),
     ]
 
     /// The migrations of a database, with their statements.

@@ -22,37 +22,56 @@ struct SealedPlace {
     }
 }
 
-/// A value that does not open, by its place.
-package struct UnopenedValue: Sendable, Equatable {
+/// A stored value that is not what this service has stored, or that no key of ours opens, by its place.
+package struct SealFault: Sendable, Equatable, CustomStringConvertible {
     package enum Reason: String, Sendable {
         case unknownKey = "unknown key", notAuthentic = "not authentic"
+        /// An API key that nobody has signed.
+        case unsigned = "not signed"
     }
 
+    /// Empty where the row belongs to none.
     package let realm: String
-    /// Empty where the row belongs to a whole realm.
+    /// Empty where the row belongs to a whole realm; the id of an API key.
     package let key: String
     /// `table.column`.
     package let column: String
-    /// The id of the key that sealed it.
+    /// The id of the key that sealed or signed it; empty for none.
     package let sealedWith: String
     package let reason: Reason
+
+    package var description: String {
+        let places = [("realm", realm), ("key", key)].filter { !$0.1.isEmpty }
+        let place = places.map { "\($0.0) \($0.1.debugDescription)" }.joined(separator: ", ")
+        let seal = sealedWith.isEmpty ? "" : ", sealed with \(sealedWith.debugDescription)"
+        return "\(column) of \(place)\(seal): \(reason.rawValue)"
+    }
 }
 
-/// Seals values for their places and opens them there.
+/// Seals values for their places and opens them there; signs rows and checks them.
 ///
 /// One value belongs to one worker.
 package final class Sealer {
     private let ring: KeyRing
     /// Signs the audit's entries.
     let signer: SigningKeys
-    private let report: (UnopenedValue) -> Void
+    /// Signs API keys.
+    private let keySigner: SigningKeys
+    private var nothingSigned: SigningKeys.Signature?
+    /// Rows of API keys that were found genuine, with their signatures.
+    private var genuine: Set<[UInt8]> = []
+    private let report: (SealFault) -> Void
     /// The bytes that a value is bound to, kept between calls.
     private var context: [UInt8] = []
 
-    /// - Parameter report: told of every value that does not open, whenever it is met.
-    package init(_ keys: MasterKeys, report: @escaping (UnopenedValue) -> Void = { _ in }) {
+    /// More keys than one instance serves at a time; beyond it everything is checked anew.
+    private static let mostGenuine = 1_000
+
+    /// - Parameter report: told of every value that does not open and every row that is not genuine, whenever it is met.
+    package init(_ keys: MasterKeys, report: @escaping (SealFault) -> Void = { _ in }) {
         ring = KeyRing(keys)
         signer = SigningKeys(keys, purpose: AuditVerifier.purpose)
+        keySigner = SigningKeys(keys, purpose: SignedKeyRow.purpose)
         self.report = report
     }
 
@@ -75,7 +94,7 @@ package final class Sealer {
     ) throws(StoreError) -> Redacted<String>? {
         guard let id else { return Redacted(text) }
         bind(place)
-        let reason: UnopenedValue.Reason
+        let reason: SealFault.Reason
         do {
             switch try ring.open(text, sealedWith: id, context: context) {
             case .value(let value): return value
@@ -86,11 +105,61 @@ package final class Sealer {
             throw Sealer.broken(error)
         }
         report(
-            UnopenedValue(
+            SealFault(
                 realm: place.realm, key: place.key, column: "\(place.column.table).\(place.column.name)",
                 sealedWith: id, reason: reason))
         return nil
     }
+
+    // MARK: API keys
+
+    func sign(_ row: SignedKeyRow) throws(StoreError) -> SigningKeys.Signature {
+        do {
+            return try keySigner.sign(row.message)
+        } catch {
+            throw Sealer.broken(error)
+        }
+    }
+
+    /// Of the row that stands for none; signed once.
+    func signatureOfNothing() throws(StoreError) -> SigningKeys.Signature {
+        if let nothingSigned { return nothingSigned }
+        let signature = try sign(GrantColumns.nothing)
+        nothingSigned = signature
+        return signature
+    }
+
+    /// Whether the row is as it was signed; where not, that has then been reported.
+    func isGenuine(_ row: SignedKeyRow, _ signature: SigningKeys.Signature?) throws(StoreError) -> Bool {
+        guard let fault = try fault(of: row, signature) else { return true }
+        report(
+            SealFault(
+                realm: "", key: row.id, column: "api_key.signature", sealedWith: signature?.keyID ?? "", reason: fault))
+        return false
+    }
+
+    private func fault(
+        of row: SignedKeyRow, _ signature: SigningKeys.Signature?
+    ) throws(StoreError) -> SealFault.Reason? {
+        guard let signature else { return .unsigned }
+        let message = row.message
+        let signed = message + Array(signature.code.utf8) + Array(signature.keyID.utf8)
+        if genuine.contains(signed) { return nil }
+        do {
+            switch try keySigner.check(signature, of: message) {
+            case .genuine: break
+            case .forged: return .notAuthentic
+            case .unknownKey: return .unknownKey
+            }
+        } catch {
+            throw Sealer.broken(error)
+        }
+        if genuine.count >= Sealer.mostGenuine { genuine = [] }
+        genuine.insert(signed)
+        return nil
+    }
+
+    // MARK: The library
 
     /// Seals and opens with the key that seals, so that a library which cannot is found before a value needs it.
     func check() -> Bool {

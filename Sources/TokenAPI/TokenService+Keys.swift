@@ -141,5 +141,6 @@ extension Object {
             "created_at": .string(key.createdAt.iso8601), "created_by": .string(key.createdBy),
             "used_at": grant.usedAt.map { .string($0.iso8601) } ?? .null,
         ]
+        if key.isQuarantined { self["quarantined"] = true }
     }
 }

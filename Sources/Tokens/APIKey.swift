@@ -48,6 +48,8 @@ package struct APIKey: Sendable, Equatable {
     package var createdAt: Timestamp
     /// `Caller.id` of who made it.
     package var createdBy: String
+    /// The stored row is not as it was made: it opens nothing.
+    package var isQuarantined = false
 
     package init(grant: KeyGrant, comment: String, createdAt: Timestamp, createdBy: String) {
         self.grant = grant
@@ -59,7 +61,7 @@ package struct APIKey: Sendable, Equatable {
 
 /// The API keys.
 package protocol KeyStore: AnyObject {
-    /// What the key of that id grants, with the database's clock.
+    /// What the key of that id grants, with the database's clock; nil where its row is not as it was made.
     func grant(_ id: String) throws(StoreError) -> KeyReading?
     /// The digests of the keys that have not expired, at most so many, those of the last created first.
     func digests(_ limit: Int) throws(StoreError) -> [[UInt8]]

@@ -8,6 +8,7 @@ struct AdminCommand {
     private static let usage = """
         usage: token-server-admin migrate
                token-server-admin rekey [--dry-run] [--batch N]
+               token-server-admin keys sign [--dry-run]
                token-server-admin audit verify
 
           migrate   bring the database that DATABASE_URL (or MYSQL_HOST …) names to the schema of this version, and seal
@@ -16,6 +17,8 @@ struct AdminCommand {
                     safe to interrupt, to repeat, and to run while servers serve
                       --dry-run   change nothing, tell what would be done
                       --batch N   rows that are read at a time, 1 to 10000; default 200
+          keys sign sign the API keys that nobody has signed, and list them: look at --dry-run first, for whoever can
+                    write to the database can have put them there
           audit verify
                     read the whole audit, and name the first entry that was edited or removed; exit status 1 if there is one
         """
@@ -34,6 +37,8 @@ struct AdminCommand {
                 return 2
             }
             return reportingFailure { try rekey(options) }
+        case ["keys", "sign"]: return reportingFailure { try signKeys(isDry: false) }
+        case ["keys", "sign", "--dry-run"]: return reportingFailure { try signKeys(isDry: true) }
         case ["audit", "verify"]: return reportingFailure { try verifyAudit() }
         case ["help"], ["--help"], ["-h"]:
             print(Self.usage)

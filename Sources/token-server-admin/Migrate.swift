@@ -23,6 +23,14 @@ extension AdminCommand {
             print("migration \(migration.number) (\(migration.name)): done")
         }
         if finished.isEmpty { print("the schema is up to date") }
+        if let keys, finished.contains(Schema.signatures) {
+            // Whoever comes later has to say that what lies there unsigned is genuine.
+            try KeySigning(connection, keys).run().forEach { print($0.line(isDry: false)) }
+        }
+        let unsigned = try KeySigning.unsigned(connection)
+        if unsigned > 0 {
+            print("API keys that open nothing because nobody has signed them: \(unsigned); see docs/keys.md")
+        }
         guard let keys else { return }
         var options = Rekeying.Options()
         options.onlyClear = true

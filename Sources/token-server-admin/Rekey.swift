@@ -34,15 +34,14 @@ extension AdminCommand {
         let counts = try Rekeying(connection, keys, options).run()
         let would = chosen.isDry ? "would be " : ""
         for count in counts {
-            print(
-                "\(count.column): \(count.resealed) \(would)resealed, \(count.sealed) in clear \(would)sealed,",
-                "\(count.unopened.count) quarantined")
+            let done =
+                count.isSignature
+                ? "\(count.resealed) \(would)signed anew"
+                : "\(count.resealed) \(would)resealed, \(count.sealed) in clear \(would)sealed"
+            print("\(count.column): \(done), \(count.unopened.count) quarantined")
         }
         for value in counts.flatMap(\.unopened) {
-            let key = value.key.isEmpty ? "" : ", key \(value.key.debugDescription)"
-            print(
-                "quarantined: \(value.column) of realm \(value.realm.debugDescription)\(key),",
-                "sealed with \(value.sealedWith.debugDescription): \(value.reason.rawValue)")
+            print("quarantined: \(value)")
         }
         let unopened = counts.reduce(0) { $0 + $1.unopened.count }
         if chosen.isDry { return unopened == 0 ? 0 : 1 }

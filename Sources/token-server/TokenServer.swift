@@ -25,7 +25,7 @@ enum TokenServer {
         return FunctionRuntime.main(environment: environment, logger: logger, clock: clock) { _ throws(StartupError) in
             let settings = try settings()
             let connection = try databaseURL().connection()
-            let sealer = Sealer(try masterKeys()) { logger.log(unopened: $0) }
+            let sealer = Sealer(try masterKeys()) { logger.log($0) }
             let egress = settings.egress
             let client = CurlClient(mayConnect: { egress.permits($0, at: $1) })
             return TokenService(
@@ -66,13 +66,13 @@ enum TokenServer {
 }
 
 extension Logger {
-    /// A stored value that does not open: where it is, and nothing of it.
-    fileprivate func log(unopened value: UnopenedValue) {
+    /// A stored value that is not used: where it is, and nothing of it.
+    fileprivate func log(_ fault: SealFault) {
         log(
             .error, "quarantine",
             [
-                "realm": .string(value.realm), "key": .string(value.key), "column": .string(value.column),
-                "sealed_with": .string(value.sealedWith), "reason": .string(value.reason.rawValue),
+                "realm": .string(fault.realm), "key": .string(fault.key), "column": .string(fault.column),
+                "sealed_with": .string(fault.sealedWith), "reason": .string(fault.reason.rawValue),
             ])
     }
 }

@@ -50,6 +50,36 @@ import Testing
         }
     }
 
+    @Test(arguments: Driver.allCases)
+    func `an API key that was changed in the database opens nothing, and one line says so`(_ driver: Driver) throws {
+        let database = try driver.migratedDatabase()
+        let digest = try SHA256.hexDigest(Array("an administrator's key".utf8))
+        let environment = ["DATABASE_URL": database.url, "AUTH": "keys", "ADMIN_KEY_SHA256": digest]
+        try ServingFunction.run("token-server", environment) { function in
+            let connection = try database.connection()
+            defer { connection.close() }
+            func send(_ method: String, _ path: String, as key: String, json: String? = nil) throws -> Answer {
+                let fields = [(name: "Authorization", value: "Bearer \(key)")]
+                return try function.send(method, path, fields: fields, json: json)
+            }
+            let made = try send("POST", "/api/key", as: "an administrator's key", json: #"{"role": "reader"}"#)
+            let key = try #require(try made.json()["key"]?.string)
+            let id = try #require(try made.json()["id"]?.string)
+            #expect(try send("GET", "/api/realm", as: key).status == 403)
+            try connection.execute("UPDATE api_key SET role = 'admin'")
+            #expect(try send("GET", "/api/realm", as: key).status == 401)
+            let lines = function.lines.filter { $0["event"] == "quarantine" }
+            #expect(lines.count == 1)
+            #expect(lines.first?["column"] == "api_key.signature")
+            #expect(lines.first?["key"] == .string(id))
+            #expect(lines.first?["reason"] == "not authentic")
+            let listed = try send("GET", "/api/key/\(id)", as: "an administrator's key")
+            #expect(try listed.json()["quarantined"] == true)
+            try connection.execute("UPDATE api_key SET role = 'reader'")
+            #expect(try send("GET", "/api/realm", as: key).status == 403)
+        }
+    }
+
     @Test func `with none of the keys that sealed what is stored a server is not ready, and says so`() throws {
         let database = try Driver.sqlite.migratedDatabase()
         try ServingFunction.withServer(database: database.url) { function, _ in

@@ -176,7 +176,7 @@ import Tokens
         let counts = try Rekeying(connection, keys).run()
         #expect(written == ["secret", "token", "realm"])
         #expect(counts.allSatisfy { $0.remaining == 0 && $0.unopened.isEmpty })
-        #expect(counts.map(\.resealed) == [0, 0, 0, 0], "whoever wrote has sealed already")
+        #expect(counts.map(\.resealed) == [0, 0, 0, 0, 0], "whoever wrote has sealed already")
         for number in 0..<3 {
             let material = try #require(try store.material(Self.id(number)))
             #expect(material.credentials["key_1"]?.reveal() == "written \(number)")
