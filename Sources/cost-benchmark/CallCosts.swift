@@ -104,7 +104,8 @@ struct CallCosts {
                     String(second.load.failures),
                 ] + (try cells(second, on: cloud, sizes[0])) + shown(each))
         }
-        counted.rows += try predecessor()
+        counted.rows += try predecessorByCalls()
+        timed.rows.append(try predecessorByTime())
         return [counted, timed, sized, CallCosts.sheets([lambda, compute, compute2022, exchange])]
     }
 
@@ -137,30 +138,46 @@ struct CallCosts {
         [decimal(money.yuan, digits: 5), decimal(money.dollars, digits: 5)]
     }
 
-    /// The predecessor's own run, 250 instances of 128 MB, one request at a time: as its README printed it, which took milliseconds
-    /// for units of 100, and what its mean of 101.5 ms gives.
-    private func predecessor() throws -> [[String]] {
-        let (calls, instances) = (10_000, 250)
-        let measured = Duration.microseconds(101_500)
+    /// The predecessor's own run of May 2022: instances of 128 MB, one request at a time.
+    private static let predecessor = (
+        calls: 8_546, perSecond: 1_709, instances: 250, mean: Duration.microseconds(101_500)
+    )
+
+    /// Its ten thousand calls: as its README printed them, which took milliseconds for units of 100, and what its mean gives.
+    private func predecessorByCalls() throws -> [[String]] {
+        let (calls, run) = (10_000, CallCosts.predecessor)
         let size = try compute.sizes()[0]
         let printed = try Bill.compute2022(calls: calls, each: .seconds(10), size, compute2022)
-        let recomputed = try Bill.compute2022(calls: calls, each: measured, size, compute2022)
+        let recomputed = try Bill.compute2022(calls: calls, each: run.mean, size, compute2022)
         let account = FunctionAccount(
-            invocations: Int64(calls), instances: Int64(instances), billed: measured * calls, busy: measured * calls)
+            invocations: Int64(calls), instances: Int64(run.instances), billed: run.mean * calls,
+            busy: run.mean * calls)
         let today = try Bill.compute(account, size, compute)
         return try [
-            ("as its README printed it", printed), ("recomputed from the same run", recomputed),
-            ("recomputed, by today's tariff", today),
-        ].map { name, bill in
-            // Before compute units neither vCPU nor idle time was billed.
-            let isToday = bill == today
-            return [
-                "the predecessor, \(name)", "no", String(instances), String(calls), "0",
-                String(bill.billed.wholeMilliseconds), decimal(bill.gigabyteSeconds, digits: 4),
-                isToday ? decimal(bill.vcpuSeconds, digits: 4) : "–",
-                isToday ? decimal(bill.idle / .seconds(1), digits: 0) : "–",
-            ] + shown(try Money(bill.cost, .yuan, exchange))
-        }
+            ["the predecessor, as its README printed it", "no"] + predecessorCells(printed, calls: calls),
+            ["the predecessor, recomputed from the same run", "no"] + predecessorCells(recomputed, calls: calls),
+            ["the predecessor, recomputed, by today's tariff", "no"]
+                + predecessorCells(today, calls: calls, isToday: true),
+        ]
+    }
+
+    /// Its five seconds, by the tariff of its time.
+    private func predecessorByTime() throws -> [String] {
+        let run = CallCosts.predecessor
+        let bill = try Bill.compute2022(calls: run.calls, each: run.mean, compute.sizes()[0], compute2022)
+        let each = try Money(bill.cost, .yuan, exchange) * (10_000 / Double(run.calls))
+        return [
+            "the predecessor, by its own report", "no", String(run.calls), String(run.perSecond), "0",
+        ] + (try predecessorCells(bill, calls: run.calls)) + shown(each)
+    }
+
+    /// - Parameter isToday: before compute units neither vCPU nor idle time was billed.
+    private func predecessorCells(_ bill: Bill, calls: Int, isToday: Bool = false) throws -> [String] {
+        [
+            String(CallCosts.predecessor.instances), String(calls), "0", String(bill.billed.wholeMilliseconds),
+            decimal(bill.gigabyteSeconds, digits: 4), isToday ? decimal(bill.vcpuSeconds, digits: 4) : "–",
+            isToday ? decimal(bill.idle / .seconds(1), digits: 0) : "–",
+        ] + shown(try Money(bill.cost, .yuan, exchange))
     }
 
     private static func sheets(_ sheets: [PriceSheet]) -> Report.Table {

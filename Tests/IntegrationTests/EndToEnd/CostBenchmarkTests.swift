@@ -113,7 +113,8 @@ import Testing
         let predecessor = counted.suffix(3).compactMap { $0["yuan"]?.number?.text }
         #expect(predecessor == ["1.39570", "0.02733", "0.05247"])
         let timed = try #require(tables.dropFirst().first?["rows"]?.array)
-        #expect(timed.count == 2)
+        #expect(timed.count == 2 + 1)
+        #expect(timed.last?["yuan per 10,000"]?.number?.text == "0.02733")
         #expect(timed.allSatisfy { ($0["calls"]?.number?.integer ?? 0) > 0 && $0["failed calls"] == 0 })
     }
 
