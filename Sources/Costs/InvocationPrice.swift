@@ -1,29 +1,35 @@
-/// What one invocation costs on either cloud, by the list prices of today's sheets.
+/// What an invocation costs, by the list prices of today's sheets, in both currencies.
 ///
-/// It counts what this invocation adds to the bill: free tiers, the hourly minimum and the idle minute of Function Compute
-/// belong to no single one.
+/// It counts what it adds to the bill: free tiers, the hourly minimum and the idle minute of Function Compute belong to no
+/// single one.
 package struct InvocationPrice: Sendable {
-    private let lambda: PriceSheet
-    private let compute: PriceSheet
-
-    package init() throws(PriceSheet.Malformed) {
-        lambda = try PriceSheet.lambda()
-        compute = try PriceSheet.compute()
+    package enum Platform: Sendable {
+        case lambda, compute
     }
 
-    /// Lambda: dollars for requests and billed time.
-    package func dollars(
-        requests: Int64 = 1, billed: Duration, _ size: Bill.Size
-    ) throws(PriceSheet.Malformed) -> Double {
-        let account = FunctionAccount(invocations: requests, instances: 0, billed: billed, busy: .zero)
-        return try Bill.lambda(account, size, lambda).cost
+    private let platform: Platform
+    private let sheet: PriceSheet
+    private let exchange: PriceSheet
+
+    package init(on platform: Platform) throws(PriceSheet.Malformed) {
+        self.platform = platform
+        exchange = try PriceSheet.exchange()
+        switch platform {
+        case .lambda: sheet = try PriceSheet.lambda()
+        case .compute: sheet = try PriceSheet.compute()
+        }
     }
 
-    /// Function Compute: yuan for requests, and for the time in which an instance had at least one.
-    package func yuan(
-        requests: Int64 = 1, busy: Duration, _ size: Bill.Size
-    ) throws(PriceSheet.Malformed) -> Double {
-        let account = FunctionAccount(invocations: requests, instances: 0, billed: .zero, busy: busy)
-        return try Bill.units(account, size, compute).active * compute.price("per_cu")
+    /// - Parameter time: on Lambda what is billed of it, on Function Compute the time in which an instance had a request.
+    package func price(
+        requests: Int64, time: Duration, _ size: Bill.Size
+    ) throws(PriceSheet.Malformed) -> Money {
+        let account = FunctionAccount(invocations: requests, instances: 0, billed: time, busy: time)
+        let sum =
+            switch platform {
+            case .lambda: try Bill.lambda(account, size, sheet).cost
+            case .compute: try Bill.units(account, size, sheet).active * sheet.price("per_cu")
+            }
+        return try Money(sum, sheet.currency, exchange)
     }
 }

@@ -16,19 +16,13 @@ struct Account: Sendable {
         var at: Timestamp
         /// False for a managed instance, for which the machine is paid.
         var isTimeBilled = true
-        var price: Price?
+        var price: Money?
 
         /// Milliseconds as billed: begun ones count whole, and the init of a custom runtime is billed with the first event.
         var billedMilliseconds: Int64 {
             guard isTimeBilled else { return 0 }
             return (duration + (initDuration ?? .zero)).begunMilliseconds
         }
-    }
-
-    /// What an invocation adds to the bill, on either cloud.
-    struct Price: Sendable {
-        let dollars: Double
-        let yuan: Double
     }
 
     private static let kept = 1_000
@@ -42,8 +36,6 @@ struct Account: Sendable {
     private var billedMilliseconds: Int64 = 0
     private var failures: Int64 = 0
     private var peakKilobytes: Int64 = 0
-    /// Begun milliseconds of every invocation, without init.
-    private var durationMilliseconds: Int64 = 0
     var instancesStarted: Int64 = 0
     /// The times in which instances had requests, each with its begun milliseconds: what Function Compute bills.
     var busyMilliseconds: Int64 = 0
@@ -53,26 +45,21 @@ struct Account: Sendable {
         self.billsBusyTime = billsBusyTime
     }
 
-    /// The entry with its price: as if it had been alone on its instance.
+    /// The entry with its price: on Function Compute as if it had been alone on its instance.
     func priced(_ entry: Entry) -> Entry {
         var entry = entry
         entry.price = price(
-            requests: 1, billed: entry.billedMilliseconds, busy: entry.duration.begunMilliseconds)
+            requests: 1, time: billsBusyTime ? entry.duration.begunMilliseconds : entry.billedMilliseconds)
         return entry
     }
 
-    private func price(requests: Int64, billed: Int64, busy: Int64) -> Price? {
+    private func price(requests: Int64, time: Int64) -> Money? {
         let size = Bill.Size(megabytes: Int64(settings.memoryMegabytes), vcpu: settings.vcpu)
-        guard let prices = settings.prices,
-            let dollars = try? prices.dollars(requests: requests, billed: .milliseconds(billed), size),
-            let yuan = try? prices.yuan(requests: requests, busy: .milliseconds(busy), size)
-        else { return nil }
-        return Price(dollars: dollars, yuan: yuan)
+        return try? settings.price?.price(requests: requests, time: .milliseconds(time), size)
     }
 
     mutating func add(_ entry: Entry) {
         count += 1
-        durationMilliseconds += entry.duration.begunMilliseconds
         coldStarts += entry.initDuration == nil ? 0 : 1
         billedMilliseconds += entry.billedMilliseconds
         failures += entry.status == "ok" ? 0 : 1
@@ -85,9 +72,7 @@ struct Account: Sendable {
     func json(instancesAlive: Int, queued: Int) -> JSON.Value {
         let memoryMegabytes = settings.memoryMegabytes
         let gigabyteSeconds = Double(billedMilliseconds) / 1_000 * Double(memoryMegabytes) / 1_024
-        let price = price(
-            requests: count, billed: billedMilliseconds,
-            busy: billsBusyTime ? busyMilliseconds : durationMilliseconds)
+        let price = price(requests: count, time: billsBusyTime ? busyMilliseconds : billedMilliseconds)
         return [
             "totals": [
                 "invocations": JSON.Value(count), "cold_starts": JSON.Value(coldStarts),

@@ -19,7 +19,7 @@ package struct PlatformSettings: Sendable {
     /// Function Compute: what the function has of a processor, for the account alone.
     package var vcpu = 0.1
     /// What invocations cost; without it the account has no prices.
-    package var prices: InvocationPrice?
+    package var price: InvocationPrice?
     /// The most events that wait for an instance.
     package var queue = 1_000
     /// The longest time that an event waits for an instance; API Gateway gives up after 30 s.

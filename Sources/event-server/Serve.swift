@@ -88,7 +88,11 @@ enum Serve {
         settings.memoryMegabytes = try options.number("memory", in: 128...10_240) ?? settings.memoryMegabytes
         settings.vcpu = try vcpu(options) ?? settings.vcpu
         do throws(PriceSheet.Malformed) {
-            settings.prices = try InvocationPrice()
+            if case .lambda = cloud {
+                settings.price = try InvocationPrice(on: .lambda)
+            } else {
+                settings.price = try InvocationPrice(on: .compute)
+            }
         } catch {
             throw UsageError("\(error)")
         }
