@@ -99,7 +99,8 @@ let package = Package(
         program(
             "event-server",
             [
-                "EventServer", "Costs", "Schedules", "Crypto", "Curl", "HTTPServer", "HTTP", "JSON", "Clocks", "Log",
+                "EventServer", "Costs", "Schedules", "Crypto", "Curl", "HTTPServer", "HTTP", "JSON", "Clocks", "Locks",
+                "Log",
                 "CSystem",
             ]),
         program("fake-provider", ["FakeProvider", "HTTPServer", "HTTP", "Clocks", "Log", "CSystem"]),

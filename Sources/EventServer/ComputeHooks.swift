@@ -37,7 +37,7 @@ struct ComputeHooks: Sendable {
         _ method: Method, _ path: String, _ name: String, _ instance: ComputeInstance, within limit: Duration,
         by client: any HTTP.Client
     ) throws(ClientError) -> Status {
-        let request = ComputeRequest(Request(method, path: path), settings, control: path)
+        let request = ComputeRequest(Request(method, path: path), settings, control: path, isRecorded: false)
         settings.output("FC \(name) Start RequestId: \(request.id)")
         do throws(ClientError) {
             let answer = try client.send(

@@ -42,48 +42,52 @@ package final class ComputePlatform: Sendable {
         timers.start { [weak self] timer, due in self?.run(timer, due: due) }
     }
 
-    package func handle(_ exchange: Exchange) {
+    /// - Parameter isRecorded: false for what did not come from outside.
+    package func handle(_ exchange: Exchange, isRecorded: Bool = true) {
         let request = exchange.request
         if request.path == "/_event-server/invocations" {
             var response = Response(.ok, body: accountText())
             response.fields[.contentType] = "application/json"
             return exchange.respond(response)
         }
-        if request.path == FireRoute.path { return fire(exchange) }
-        if let name = InvokeRoute.functionCompute.function(request.path) { return invoke(name, exchange) }
+        if request.path == FireRoute.path { return fire(exchange, isRecorded) }
+        if let name = InvokeRoute.functionCompute.function(request.path) { return invoke(name, exchange, isRecorded) }
         if let refusal = ComputeLimits.refusal(of: request) {
             return exchange.respond(ComputeOutcome.identified(refusal, RequestID.next()))
         }
-        relay(ComputeRequest(request, settings, control: "/http-invoke")) { exchange.respond($0) }
+        relay(ComputeRequest(request, settings, control: "/http-invoke", isRecorded: isRecorded)) {
+            exchange.respond($0)
+        }
     }
 
     // MARK: Timers
 
     /// A timer, now, and what the function says to it.
-    private func fire(_ exchange: Exchange) {
+    private func fire(_ exchange: Exchange, _ isRecorded: Bool) {
         switch FireRoute.timer(exchange.request, of: settings, sender: .functionCompute) {
         case .refused(let response): exchange.respond(response)
         case .timer(let timer):
-            relay(invocation(of: timer, due: clock.now().wall)) { exchange.respond($0) }
+            relay(invocation(of: timer, due: clock.now().wall, isRecorded: isRecorded)) { exchange.respond($0) }
         }
     }
 
     /// The trigger calls asynchronously: what the function answers goes nowhere.
     private func run(_ timer: TimerTrigger, due: Timestamp) {
-        let request = invocation(of: timer, due: due)
+        let request = invocation(of: timer, due: due, isRecorded: false)
         settings.output("timer \(timer.name): RequestId: \(request.id)")
         relay(request) { _ in }
     }
 
-    private func invocation(of timer: TimerTrigger, due: Timestamp) -> ComputeRequest {
+    private func invocation(of timer: TimerTrigger, due: Timestamp, isRecorded: Bool) -> ComputeRequest {
         let event = TimerEvent.bytes(for: timer, due: due, id: "")
-        return ComputeRequest(Request(.post, path: "/invoke", body: event), settings, control: "/invoke")
+        return ComputeRequest(
+            Request(.post, path: "/invoke", body: event), settings, control: "/invoke", isRecorded: isRecorded)
     }
 
     // MARK: Events
 
     /// The body is the event, as for the API's InvokeFunction; who calls asynchronously is told at once that it was taken.
-    private func invoke(_ name: String, _ exchange: Exchange) {
+    private func invoke(_ name: String, _ exchange: Exchange, _ isRecorded: Bool) {
         let request = exchange.request
         guard request.method == .post else {
             return exchange.respond(Response(.methodNotAllowed, json: ["ErrorMessage": "POST an event"]))
@@ -91,7 +95,7 @@ package final class ComputePlatform: Sendable {
         guard name == settings.functionName else { return exchange.respond(ComputeOutcome.functionNotFound(name)) }
         let isAsynchronous = Field.Name("x-fc-invocation-type").flatMap { request.fields[$0] } == "Async"
         let event = ComputeRequest(
-            Request(.post, path: "/invoke", body: request.body), settings, control: "/invoke")
+            Request(.post, path: "/invoke", body: request.body), settings, control: "/invoke", isRecorded: isRecorded)
         if isAsynchronous { exchange.respond(ComputeOutcome.identified(Response(.accepted), event.id)) }
         relay(event) { if !isAsynchronous { exchange.respond($0) } }
     }
@@ -141,7 +145,9 @@ package final class ComputePlatform: Sendable {
         }
         respond(ComputeOutcome.identified(response, request.id))
         settings.output(priced.endOfInvocation)
-        settings.recorder?.record(request.recording(response, status: status, settings, at: start.wall))
+        if request.isRecorded {
+            settings.recorder?.record(request.recording(response, status: status, settings, at: start.wall))
+        }
     }
 
     /// The platform bills the time in which an instance has at least one request, however many they are, and that of a hook.

@@ -9,10 +9,13 @@ struct ComputeRequest: Sendable {
     private let fields: Fields
     /// It carries an event, which is no HTTP request of a caller.
     let isEvent: Bool
+    /// False for what did not come from outside.
+    let isRecorded: Bool
 
-    init(_ request: Request, _ settings: PlatformSettings, control: String) {
+    init(_ request: Request, _ settings: PlatformSettings, control: String, isRecorded: Bool) {
         self.request = request
         self.control = control
+        self.isRecorded = isRecorded
         isEvent = control == "/invoke"
         var fields = Fields()
         for field in request.fields {

@@ -21,24 +21,25 @@ package struct Front: Sendable {
         failure = CloudFailure(shape: platform.settings.shape)
     }
 
-    package func handle(_ exchange: Exchange) {
+    /// - Parameter isRecorded: false for what did not come from outside.
+    package func handle(_ exchange: Exchange, isRecorded: Bool = true) {
         let request = exchange.request
         if request.path == "/_event-server/invocations" {
             var response = Response(.ok, body: platform.accountText())
             response.fields[.contentType] = "application/json"
             exchange.respond(response)
         } else if request.path == FireRoute.path {
-            fire(exchange)
+            fire(exchange, isRecorded)
         } else if let name = InvokeRoute.lambda.function(request.path) {
-            invoke(name, exchange)
+            invoke(name, exchange, isRecorded)
         } else {
-            relay(exchange)
+            relay(exchange, isRecorded)
         }
     }
 
     // MARK: HTTP as an event
 
-    private func relay(_ exchange: Exchange) {
+    private func relay(_ exchange: Exchange, _ isRecorded: Bool) {
         let id = RequestID.next()
         let event = encoder.event(for: exchange.request, id: id, now: clock.now().wall)
         let isTooLarge = failure.isLoadBalancer && exchange.request.body.count > CloudFailure.loadBalancerLimit
@@ -48,7 +49,7 @@ package struct Front: Sendable {
             exchange.respond(response)
             return
         }
-        platform.invoke(event, id: id) { result in
+        platform.invoke(event, id: id, isRecorded: isRecorded) { result in
             exchange.respond(response(to: result, id: id))
         }
     }
@@ -92,7 +93,7 @@ package struct Front: Sendable {
     // MARK: Raw events
 
     /// `POST /2015-03-31/functions/{name}/invocations`: the body is the event (Lambda API reference, "Invoke").
-    private func invoke(_ name: String, _ exchange: Exchange) {
+    private func invoke(_ name: String, _ exchange: Exchange, _ isRecorded: Bool) {
         let request = exchange.request
         guard request.method == .post else {
             exchange.respond(Response(.methodNotAllowed, json: ["message": "POST an event"]))
@@ -111,18 +112,19 @@ package struct Front: Sendable {
         let event = request.body.isEmpty ? Array("{}".utf8) : request.body
         let isAsynchronous = Field.Name("x-amz-invocation-type").flatMap { request.fields[$0] } == "Event"
         if isAsynchronous { exchange.respond(Response(.accepted)) }
-        platform.invoke(event, id: id) { result in
+        platform.invoke(event, id: id, isRecorded: isRecorded) { result in
             if !isAsynchronous { exchange.respond(rawResponse(to: result)) }
         }
     }
 
     /// A timer, now, and what the function says to it.
-    private func fire(_ exchange: Exchange) {
+    private func fire(_ exchange: Exchange, _ isRecorded: Bool) {
         switch FireRoute.timer(exchange.request, of: platform.settings, sender: .scheduler) {
         case .refused(let response): exchange.respond(response)
         case .timer(let timer):
             let id = RequestID.next()
-            platform.invoke(TimerEvent.bytes(for: timer, due: clock.now().wall, id: id), id: id) { result in
+            let event = TimerEvent.bytes(for: timer, due: clock.now().wall, id: id)
+            platform.invoke(event, id: id, isRecorded: isRecorded) { result in
                 exchange.respond(rawResponse(to: result))
             }
         }

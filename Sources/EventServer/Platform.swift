@@ -50,9 +50,14 @@ package final class Platform: Sendable {
     // MARK: Events in
 
     /// Takes one event; `completion` is called once, from any thread.
-    func invoke(_ event: [UInt8], id: String, completion: @escaping @Sendable (InvocationResult) -> Void) {
+    ///
+    /// - Parameter isRecorded: false for what did not come from outside.
+    func invoke(
+        _ event: [UInt8], id: String, isRecorded: Bool, completion: @escaping @Sendable (InvocationResult) -> Void
+    ) {
         let invocation = Invocation(
-            id: id, event: event, cameAt: clock.now(), completion: recording(event, id: id, completion))
+            id: id, event: event, cameAt: clock.now(),
+            completion: isRecorded ? recording(event, id: id, completion) : completion)
         let after = state.withLock { state -> Afterwards in
             if state.isStopping {
                 return [{ invocation.complete(.platformError(.init(kind: .stopped, detail: "stopping"))) }]
@@ -99,7 +104,7 @@ package final class Platform: Sendable {
     private func run(_ timer: TimerTrigger, due: Timestamp) {
         let id = RequestID.next()
         settings.output("timer \(timer.name): RequestId: \(id)")
-        invoke(TimerEvent.bytes(for: timer, due: due, id: id), id: id) { _ in }
+        invoke(TimerEvent.bytes(for: timer, due: due, id: id), id: id, isRecorded: false) { _ in }
     }
 
     private func start(_ invocation: Invocation, on instance: Instance) -> Afterwards {

@@ -12,23 +12,24 @@ enum Commands {
           --bootstrap FILE      the program that starts the function
           --port N              0 takes any free port; default 8080
           --platform NAME       lambda (default), or fc for Alibaba's Function Compute
-          --shape SHAPE         v2 (default), url, v1, alb, alb-multi
           --concurrency N       most instances at once; default 8
           --instance-concurrency N   requests that one instance gets at a time. fc: default 200. lambda: with it the
                                 instances are managed ones and get AWS_LAMBDA_MAX_CONCURRENCY; without it, one
           --timeout-ms N        the function's timeout; default 10000
           --memory N            the function's memory in MB, for the account; default 128
           --cpu N               what the function has of a processor on fc, for the account; default 0.1
-          --queue N             most events that wait for an instance; default 1000, for managed instances 0
-          --throttle            answer 429 when every instance is busy, instead of queueing
           --idle-seconds N      end an instance that had nothing to do for so long; default 300, fc 60
           --init-ms N           the time an instance has to ask for its first event (lambda, default 10000)
                                 or to listen on its port (fc, default 120000)
           --freeze              stop an instance (SIGSTOP) while it has no request, as the clouds do
           --env NAME=VALUE      a variable of the function; may be repeated
-          --record FILE         write each event and its answer as a line of JSON, secrets masked
+          --record FILE         write each event that comes from outside, and its answer, as a line of JSON, secrets masked
           --template FILE       run the timers and call the hooks that this template gives
                                 the function (template.yml, or s.yaml on fc)
+          lambda alone:
+          --shape SHAPE         v2 (default), url, v1, alb, alb-multi
+          --queue N             most events that wait for an instance; default 1000, for managed instances 0
+          --throttle            answer 429 when every instance is busy, instead of queueing
           fc alone:
           --initialize-ms N     call POST /initialize before the first request, within this time
           --pre-stop-ms N       call GET /pre-stop before an instance is ended, within this time

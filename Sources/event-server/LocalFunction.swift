@@ -18,6 +18,8 @@ struct LocalFunction {
 
     private let side: Side
     private let server: Server
+    /// The door for what this platform's own parts ask, which is not recorded; nil where nothing is.
+    private let inner: Server?
 
     init(_ settings: PlatformSettings, on cloud: Cloud, port: Int) throws(ServerError) {
         var configuration = Server.Configuration()
@@ -29,7 +31,9 @@ struct LocalFunction {
             // Larger than any event may be, so that too large a one is answered as the cloud does.
             configuration.maximumBodyBytes = 8 << 20
             let front = Front(platform: platform)
-            server = try LocalFunction.listen(configuration, orElse: platform.stop) { front.handle($0) }
+            (server, inner) = try LocalFunction.listen(configuration, settings, orElse: platform.stop) {
+                front.handle($0, isRecorded: $1)
+            }
         case .compute(let instanceConcurrency):
             let platform = ComputePlatform(settings: settings, instanceConcurrency: instanceConcurrency) {
                 CurlClient()
@@ -37,15 +41,22 @@ struct LocalFunction {
             side = .compute(platform)
             // What the cloud takes in one request.
             configuration.maximumBodyBytes = 32 << 20
-            server = try LocalFunction.listen(configuration, orElse: platform.stop) { platform.handle($0) }
+            (server, inner) = try LocalFunction.listen(configuration, settings, orElse: platform.stop) {
+                platform.handle($0, isRecorded: $1)
+            }
         }
     }
 
     private static func listen(
-        _ configuration: Server.Configuration, orElse stop: () -> Void, _ handle: @escaping @Sendable (Exchange) -> Void
-    ) throws(ServerError) -> Server {
+        _ configuration: Server.Configuration, _ settings: PlatformSettings, orElse stop: () -> Void,
+        _ handle: @escaping @Sendable (Exchange, _ isRecorded: Bool) -> Void
+    ) throws(ServerError) -> (Server, Server?) {
         do throws(ServerError) {
-            return try Server(configuration, handler: handle)
+            let server = try Server(configuration) { handle($0, true) }
+            guard settings.recorder != nil else { return (server, nil) }
+            var inner = configuration
+            inner.port = 0
+            return (server, try Server(inner) { handle($0, false) })
         } catch {
             stop()
             throw error
@@ -53,6 +64,8 @@ struct LocalFunction {
     }
 
     var port: UInt16 { server.port }
+    /// Where the platform's own parts ask: a replay of the record would ask it again in their place.
+    var innerPort: UInt16 { inner?.port ?? server.port }
 
     /// First the platform, so that whoever waits is answered; then the front, which waits for those answers.
     func stop() {
@@ -61,5 +74,6 @@ struct LocalFunction {
         case .compute(let platform): platform.stop()
         }
         server.stop()
+        inner?.stop()
     }
 }

@@ -25,9 +25,11 @@ enum LocalPlatform {
         let programs = Serve.absolute(options.text("programs") ?? "build/bin")
         let data = Serve.absolute(options.text("data") ?? "build/run")
         let template = try Templates.read(options, of: cloud)
+        let output = StartupOutput()
+        settings.output = output.print
         do throws(Failure) {
             let port = if let port { port } else { try portFromEnvironment() }
-            try start(&settings, template, on: cloud, port: port, programs: programs, data: data)
+            try start(&settings, template, on: cloud, port: port, programs: programs, data: data, output: output)
             return 0
         } catch {
             Terminal.complain(error.message)
@@ -47,7 +49,7 @@ enum LocalPlatform {
 
     private static func start(
         _ settings: inout PlatformSettings, _ template: Template?, on cloud: LocalFunction.Cloud, port: Int,
-        programs: String, data: String
+        programs: String, data: String, output: StartupOutput
     ) throws(Failure) {
         guard WorkingFolder.make(data) else {
             throw Failure(message: "the data folder \(data) cannot be made or written")
@@ -74,11 +76,13 @@ enum LocalPlatform {
         }
         defer { function.stop() }
         let url = "http://127.0.0.1:\(function.port)"
-        let cache = try startCache(settings, template, on: cloud, port: port, server: url)
+        let cache = try startCache(
+            settings, template, on: cloud, port: port, server: "http://127.0.0.1:\(function.innerPort)")
         defer { cache.stop() }
-        try waitUntilReady(function.port, "/readyz", provider: provider.address)
+        try waitUntilReady(function, "/readyz", provider: provider.address, output)
         // What it passes on shows that both answer.
-        try waitUntilReady(cache.port, "/pong", provider: provider.address)
+        try waitUntilReady(cache, "/pong", provider: provider.address, output)
+        output.open()
         announce(
             url, cache: "http://127.0.0.1:\(cache.port)", provider: "http://" + provider.address,
             hasKeys: settings.environment.contains { $0.name == "AUTH" && $0.value != "none" })
@@ -147,7 +151,10 @@ enum LocalPlatform {
         if process.wait() != 0 { throw Failure(message: output.isEmpty ? "the migration failed" : output) }
     }
 
-    private static func waitUntilReady(_ port: UInt16, _ path: String, provider: String) throws(Failure) {
+    private static func waitUntilReady(
+        _ function: LocalFunction, _ path: String, provider: String, _ output: StartupOutput
+    ) throws(Failure) {
+        let port = function.innerPort
         let providerPort = provider.split(separator: ":").last.flatMap { UInt16($0) } ?? 0
         for _ in 0..<2_000 {
             // With AUTH=keys the answer is a 401, which shows as well that the function answers.
@@ -162,11 +169,12 @@ enum LocalPlatform {
                 return
             }
             if front?.status == 502 {
-                throw Failure(message: "the function does not start; its line above names the variable")
+                let reason = output.reason ?? output.lastLine ?? "it says nothing"
+                throw Failure(message: "a function does not start: \(reason)")
             }
             usleep(5_000)
         }
-        throw Failure(message: "the function is not ready; see http://127.0.0.1:\(port)\(path)")
+        throw Failure(message: "a function is not ready: \(output.reason ?? output.lastLine ?? "it says nothing")")
     }
 
     /// Whatever else could be wrong is well.

@@ -39,6 +39,8 @@ enum Serve {
 
     private static let computeOptions = ["initialize-ms", "pre-stop-ms", "default-domain"]
 
+    private static let lambdaOptions = ["shape", "queue", "throttle"]
+
     /// The cloud that is played: as the option says, or else the default.
     static func cloud(_ options: Options, default name: String) throws(UsageError) -> LocalFunction.Cloud {
         let isOption = options.text("platform") != nil
@@ -49,6 +51,9 @@ enum Serve {
             }
             return .lambda
         case "fc":
+            for option in lambdaOptions where options.flag(option) {
+                throw UsageError("--\(option) is for --platform lambda")
+            }
             return .compute(instanceConcurrency: try options.number("instance-concurrency", in: 1...200) ?? 200)
         default: throw UsageError("\(isOption ? "--platform" : "PLATFORM") must be lambda or fc")
         }

@@ -225,19 +225,41 @@ import Testing
     /// The SHA-256 digest of "abc" (FIPS 180-4, example B.1).
     private static let digestOfKey = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
-    @Test(arguments: [
-        ("LOG_LEVEL", "loud"), ("AUTH", "some"), ("MASTER_KEYS", "canary"),
-        ("ADMIN_KEY_SHA256", "canary-abc"),
-        ("UPSTREAM_ALLOW", "canary host"),
-        ("DATABASE_URL", "postgres://u:canary@h/d"),
-    ])
-    func `a bad setting is one line that names the variable and shows no secret`(name: String, value: String) throws {
+    @Test(
+        arguments: [
+            ("LOG_LEVEL", "loud"), ("AUTH", "some"), ("MASTER_KEYS", "canary"),
+            ("ADMIN_KEY_SHA256", "canary-abc"),
+            ("UPSTREAM_ALLOW", "canary host"),
+            ("DATABASE_URL", "postgres://u:canary@h/d"), ("TRUSTED_PROXIES", "canary"), ("TOKEN_SERVER_URL", "canary"),
+            ("FUNCTION_TIMEOUT_MS", "canary"), ("AUDIT_RETENTION_DAYS", "canary"),
+        ], ["lambda", "fc"])
+    func `a bad setting is one line that names the variable and shows no secret`(
+        setting: (name: String, value: String), platform: String
+    ) throws {
         let failure = #expect(throws: LocalPlatform.Failure.self) {
-            try withKnownExit(name, value)
+            try withKnownExit(setting.name, setting.value, options: ["--platform", platform])
         }
         let text = try #require(failure?.description)
-        #expect(text.contains(name), "\(text)")
+        #expect(text.hasPrefix("event-server: ") && text.contains(setting.name), "\(text)")
+        #expect(text.split(separator: "\n").count == 1, "\(text)")
         #expect(!text.contains("canary"), "\(text)")
+    }
+
+    @Test(arguments: ["--throttle", "--queue", "--shape"])
+    func `what only Lambda has is refused on Function Compute`(option: String) throws {
+        let program = LocalPlatform.products.appending(path: "event-server").path()
+        let value = ["--queue": ["5"], "--shape": ["v1"]][option] ?? []
+        let words = [option] + value
+        let refused = try [
+            Program.run(program, ["run", "--platform", "fc"] + words),
+            Program.run(program, ["run"] + words, environment: ["PLATFORM": "fc"]),
+            Program.run(program, ["serve", "--function", "f", "--bootstrap", "/none", "--platform", "fc"] + words),
+        ]
+        for ended in refused {
+            #expect(ended.status == 2)
+            #expect(ended.output.isEmpty)
+            #expect(ended.errors == "event-server: \(option) is for --platform lambda\n")
+        }
     }
 
     @Test(arguments: ["lambda", "fc"])
@@ -248,7 +270,8 @@ import Testing
         }
         let text = try #require(failure?.description)
         #expect(
-            text.contains("\"variable\":\"AUTH\",\"detail\":\"none is refused in a cloud, which \(sign) shows"),
+            text.contains(
+                "event-server: a function does not start: AUTH: none is refused in a cloud, which \(sign) shows"),
             "\(text)")
     }
 

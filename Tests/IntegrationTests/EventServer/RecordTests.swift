@@ -90,18 +90,70 @@ import Testing
             #expect(other.status == 404)
             #expect(try OneShotHTTP.send("GET", invoke).status == 405)
 
-            // The checks at the start are recorded too, and the token's two: the cache's and what it asks of the server.
-            let recorded = try lines(file, 8)
+            // What came from outside alone: not what the cache asks of the server, nor the checks at the start.
+            let recorded = try lines(file, 5)
+            #expect(
+                recorded.map { $0["request"]?["target"]?.string } == [
+                    "/api/realm", "/api/secret", "/api/token?realm=wx&key=app", "/invoke", "/invoke",
+                ])
+            #expect(recorded.map { $0["function"] == "token-server-cache" } == [false, false, true, false, false])
             let text = try String(contentsOfFile: file, encoding: .utf8)
             #expect(!text.contains(try #require(token["token"]?.string)))
             #expect(!text.contains("s-1234"))
             #expect(recorded.contains { $0["request"]?["control"] == "/invoke" && $0["status"] == 200 })
             let again = try replay(file, platform.url)
             #expect(again.status == 0, "\(again.output)\(again.errors)")
+            #expect(again.output.split(separator: "\n").count == 6, "each call once, and the sum")
             #expect(again.output.contains("GET /api/token?realm=wx&key=app: 200, as before"))
             #expect(again.output.contains("POST /invoke: 200, as before"))
             #expect(again.output.contains("POST /api/secret: skipped, masked: request.body.key_1"))
         }
+    }
+
+    @Test func `what the cache passes on is recorded once`() throws {
+        let file = try ScratchFolder.make() + "/record"
+        try LocalPlatform.run(options: ["--record", file]) { platform in
+            for path in ["/api/realm", "/pong", "/api/none"] {
+                _ = try OneShotHTTP.send("GET", platform.cache + path)
+            }
+            let health = try OneShotHTTP.send("GET", platform.url + "/healthz")
+            #expect(health.status == 200)
+            let recorded = try lines(file, 4)
+            let paths = recorded.map { $0["event"]?["rawPath"]?.string }
+            #expect(paths == ["/api/realm", "/pong", "/api/none", "/healthz"])
+            let account = try OneShotHTTP.send("GET", platform.url + "/_event-server/invocations").json()
+            // The server got more: the check at the start, and what the cache asked.
+            #expect((account["totals"]?["invocations"]?.number?.integer ?? 0) >= 5)
+        }
+    }
+
+    @Test func `a timer that runs by itself is not recorded`() throws {
+        let template = """
+            resources:
+              a:
+                component: fc3
+                props:
+                  functionName: scripted
+                  triggers:
+                    - {triggerName: tick, triggerType: timer, triggerConfig: {cronExpression: '@every 1s'}}
+            """
+        let folder = try ScratchFolder.make()
+        try template.write(toFile: folder + "/s.yaml", atomically: true, encoding: .utf8)
+        let script = """
+            def handle(request, control, body):
+                print("called", control, flush=True)
+                request.answer("ok")
+            """
+        let options = ["--template", folder + "/s.yaml", "--record", folder + "/record"]
+        let end = try ScriptedFunction.run(script, on: .fc, options: options) { function in
+            #expect(function.process.waitForLine(beginning: "called /invoke", within: 30))
+            #expect(function.process.waitForLine(beginning: "FC Invoke End", within: 30))
+            let answer = try function.get("/a")
+            #expect(answer.status == 200)
+            let recorded = try lines(folder + "/record", 1)
+            #expect(recorded.map { $0["request"]?["target"] } == ["/a"])
+        }
+        #expect(end.status == 0)
     }
 
     @Test func `what is no record, and a platform that is not there, is one line`() throws {
