@@ -86,6 +86,7 @@ package struct Front: Sendable {
                 "detail": .string(error.detail),
                 "request_id": .string(id), "log": .array(error.log.map(JSON.Value.string)),
             ])
+        response.fields[.requestID] = id
         if status == .tooManyRequests || status == .serviceUnavailable { response.fields[.retryAfter] = "1" }
         return response
     }

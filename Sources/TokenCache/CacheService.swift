@@ -37,7 +37,7 @@ package final class CacheService: Handler {
         } else {
             response = pass(request)
         }
-        response.fields[.requestID] = request.id
+        response.identify(request.id)
         return .respond(response)
     }
 
@@ -206,6 +206,21 @@ extension Outcome {
         var response = Response(error.status, fields: error.fields, body: error.body)
         response.notes = [(name: "outcome", value: "error"), (name: "source", value: "server")]
         return .respond(response)
+    }
+}
+
+extension Response {
+    /// Names the request in field and body alike; what a problem of the server was called there is left for the log line.
+    fileprivate mutating func identify(_ id: String) {
+        fields[.requestID] = id
+        guard status.code >= 400, fields[.contentType] == "application/problem+json",
+            var problem = (try? JSON.Value(parsing: body))?.object, let theirs = problem["request_id"]?.string,
+            theirs != id
+        else { return }
+        problem["request_id"] = .string(id)
+        body = JSON.Value.object(problem).encoded
+        fields[.contentLength] = nil
+        notes.append((name: "server_request_id", value: theirs))
     }
 }
 

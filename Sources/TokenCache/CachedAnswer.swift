@@ -23,8 +23,8 @@ struct CachedAnswer: Sendable {
     private static let freshNotes = [(name: "outcome", value: "token"), (name: "source", value: "memory")]
     private static let staleNotes = [(name: "outcome", value: "stale"), (name: "source", value: "memory")]
 
-    /// No answer is kept longer, whatever the server says: a key that was revoked works for a minute at most while the
-    /// server answers.
+    /// No answer is kept longer, whatever the server says; nor is its verdict on a caller, also while the server fails: so a
+    /// key that was revoked works for a minute at most.
     static let longestAge = Duration.seconds(60)
     /// Less than this left is dead.
     static let deadLimit = Duration.seconds(2)
@@ -71,8 +71,11 @@ struct CachedAnswer: Sendable {
     }
 
     /// Whether it may be given because the server fails.
-    func maySurviveError(_ now: Moment) -> Bool {
-        freshFor(now) + staleIfError > .zero
+    ///
+    /// - Parameter isForKey: the caller has a key, of which nobody can say meanwhile that it still stands.
+    func maySurviveError(_ now: Moment, isForKey: Bool) -> Bool {
+        if isForKey, asked.elapsed(to: now) >= CachedAnswer.longestAge { return false }
+        return freshFor(now) + staleIfError > .zero
     }
 
     /// Whether a caller's `If-None-Match` names it.

@@ -59,7 +59,9 @@ package final class Memory: ImmediateResponder {
     /// The answer in memory while the server fails, as far as the server allowed it.
     func respondInSpiteOfError(to query: TokenQuery) -> Response? {
         let now = clock.now()
-        guard let answer = answer(query.cacheKey), answer.maySurviveError(now) else { return nil }
+        guard let answer = answer(query.cacheKey),
+            answer.maySurviveError(now, isForKey: !query.cacheKey.caller.isEmpty)
+        else { return nil }
         return answer.response(now, minimumLife: query.minimumLife, ifNoneMatch: nil, becauseOfError: true)
     }
 

@@ -44,6 +44,28 @@ import Testing
         }
     }
 
+    @Test(arguments: ["lambda", "fc"])
+    func `an error has one id, in field and body, whoever it is from`(cloud: String) throws {
+        try LocalPlatform.run(options: ["--platform", cloud]) { platform in
+            for target in ["/api/realm/none", "/api/none", "/api/token?realm=none&key=none"] {
+                for url in [platform.url, platform.cache] {
+                    let refused = try OneShotHTTP.send("GET", url + target)
+                    #expect(refused.status == 404)
+                    let id = try #require(refused["x-request-id"])
+                    #expect(try refused.json()["request_id"]?.string == id, "\(url)\(target)")
+                    // The line is written a moment later.
+                    let isLogged = (0..<500).contains { _ in
+                        if platform.process.output.contains("\"request_id\":\"\(id)\"") { return true }
+                        usleep(10_000)
+                        return false
+                    }
+                    #expect(isLogged, "\(url)\(target)")
+                }
+            }
+            #expect(platform.process.output.contains("\"server_request_id\":"))
+        }
+    }
+
     @Test func `three hundred callers on eight instances and a dead token are one call of the provider`() throws {
         try LocalPlatform.run(options: ["--concurrency", "8"]) { platform in
             try register(platform)

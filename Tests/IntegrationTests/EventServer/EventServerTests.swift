@@ -86,6 +86,8 @@ import Testing
             let slow = try function.get("/slow")
             #expect(slow.status == 504)
             #expect(slow.text.contains("thinking"))
+            #expect(slow["x-request-id"] != nil)
+            #expect(try slow.json()["request_id"]?.string == slow["x-request-id"])
             #expect(try function.get("/").status == 200)
             #expect(function.process.output.contains("Status: timeout"))
         }

@@ -261,17 +261,80 @@ import TokenCache
     // MARK: The server fails
 
     @Test func `while the server fails an answer may be given a little longer, marked stale`() throws {
-        _ = try send()
+        _ = try send(key: nil)
         clock.advance(by: .seconds(100))
         server.answer = { _ throws(ClientError) in throw .notSent(.connect) }
-        let stale = try send()
+        let stale = try send(key: nil)
         #expect(stale.json["token"] == "T")
         #expect(stale.json["stale"] == true)
         #expect(stale.response.fields[.cacheControl] == "private, max-age=0, stale-if-error=0")
         clock.advance(by: .seconds(10))
-        let refused = try send().response
+        let refused = try send(key: nil).response
         #expect(refused.status == .serviceUnavailable)
         #expect(refused.fields[.retryAfter] != nil)
+    }
+
+    /// Whatever the server allowed: the verdict on a key is as old as the last answer of the server.
+    @Test(arguments: [60, 20])
+    func `a key may have been revoked meanwhile, so it works for a minute at most also while the server fails`(
+        maxAge: Int
+    ) throws {
+        server.answer = { _ throws(ClientError) in Self.token("T", maxAge: maxAge, staleIfError: 3_600) }
+        _ = try send()
+        server.answer = { _ throws(ClientError) in throw .notSent(.connect) }
+        clock.advance(by: .milliseconds(59_999))
+        let last = try send()
+        #expect(last.json["token"] == "T")
+        #expect(last.json["stale"] == .bool(maxAge < 60))
+        clock.advance(by: .milliseconds(1))
+        let refused = try send().response
+        #expect(refused.status == .serviceUnavailable)
+    }
+
+    @Test func `a verdict that the server has renewed counts from then`() throws {
+        server.answer = { _ throws(ClientError) in Self.token("T", maxAge: 20, staleIfError: 3_600) }
+        _ = try send()
+        clock.advance(by: .seconds(50))
+        server.answer = { _ throws(ClientError) in
+            var fields = Fields([Field(.etag, "W/\"1-a\"")])
+            fields.append(.cacheControl, "private, max-age=20, stale-if-error=3600")
+            return ClientResponse(.notModified, fields: fields)
+        }
+        _ = try send()
+        server.answer = { _ throws(ClientError) in throw .notSent(.connect) }
+        clock.advance(by: .milliseconds(59_999))
+        #expect(try send().json["stale"] == true)
+        clock.advance(by: .milliseconds(1))
+        #expect(try send().response.status == .serviceUnavailable)
+    }
+
+    // MARK: Request ids
+
+    @Test(arguments: ["/api/token?realm=wx&key=app", "/api/realm/none"])
+    func `a problem of the server has the caller's id, in field and body alike`(target: String) throws {
+        let problem = Problem(.notFound, type: "realm-not-found", title: "Realm not found", detail: "…", field: "realm")
+        let theirs = problem.response(requestID: "theirs")
+        server.answer = { _ throws(ClientError) in
+            ClientResponse(theirs.status, fields: theirs.fields, body: theirs.body)
+        }
+        // The second time it is the error that was kept.
+        for _ in 0..<2 {
+            let answer = try send(.get, target)
+            #expect(answer.response.fields[.requestID] == "r")
+            #expect(answer.json["request_id"] == "r")
+            #expect(answer.json["field"] == "realm")
+            #expect(answer.json["type"] == "/problems/realm-not-found")
+            let note = answer.response.notes.first { $0.name == "server_request_id" }
+            #expect(note?.value == "theirs")
+        }
+    }
+
+    @Test func `a body that is no problem is handed on as it is`() throws {
+        let body = Array(#"{"request_id":"theirs"}"#.utf8)
+        server.answer = { _ throws(ClientError) in
+            ClientResponse(.badRequest, fields: Fields([Field(.contentType, "application/json")]), body: body)
+        }
+        #expect(try send(.get, "/api/realm/none").response.body == body)
     }
 
     @Test(arguments: [401, 403, 404, 409])
