@@ -143,11 +143,12 @@ package final class ComputePlatform: Sendable {
             state.account.add(priced)
             return priced
         }
-        respond(ComputeOutcome.identified(response, request.id))
-        settings.output(priced.endOfInvocation)
+        // First, so that a record has the calls of one caller in their order.
         if request.isRecorded {
             settings.recorder?.record(request.recording(response, status: status, settings, at: start.wall))
         }
+        respond(ComputeOutcome.identified(response, request.id))
+        settings.output(priced.endOfInvocation)
     }
 
     /// The platform bills the time in which an instance has at least one request, however many they are, and that of a hook.

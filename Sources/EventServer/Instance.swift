@@ -44,11 +44,13 @@ final class Instance: @unchecked Sendable {
     /// Since when it has held nothing.
     private(set) var idleSince: Moment
     private var firstAskedAt: Moment?
+    /// When a loop was last done with an event.
+    private var releasedAt: Moment?
     private var loopsSeen = 0
     /// Its program has changed: it finishes what it holds.
     private(set) var isLeaving = false
 
-    /// Loops that have not asked within this time of the first are not there.
+    /// Loops that have not asked within this time, of the first or of their last answer, are not there.
     private static let opening = Duration.seconds(1)
 
     init(number: Int, bootstrap: String, loops: Int, startedAt: Moment) {
@@ -72,16 +74,21 @@ final class Instance: @unchecked Sendable {
         state == .serving && process != nil && !isLeaving && !questions.isEmpty && held.count + overdue.count < loops
     }
 
-    /// The loops that will soon ask for their first event.
+    /// The loops that will soon ask for an event: for their first, or for their next after an answer.
     func coming(_ now: Moment) -> Int {
+        func isRecent(_ moment: Moment?) -> Bool { moment.map { $0.elapsed(to: now) < Instance.opening } ?? false }
         switch state {
         case .starting: return loops
+        case .serving where isLeaving: return 0
         case .serving:
-            guard let firstAskedAt, firstAskedAt.elapsed(to: now) < Instance.opening else { return 0 }
-            return max(0, loops - loopsSeen)
+            let expected = isRecent(firstAskedAt) ? loops : isRecent(releasedAt) ? min(loops, loopsSeen) : 0
+            return max(0, expected - known)
         case .gone: return 0
         }
     }
+
+    /// The loops that wait or work.
+    private var known: Int { questions.count + held.count + overdue.count }
 
     // MARK: Its events
 
@@ -94,7 +101,7 @@ final class Instance: @unchecked Sendable {
         }
         if held.isEmpty { idleSince = now }
         questions.append(question)
-        loopsSeen = max(loopsSeen, questions.count + held.count + overdue.count)
+        loopsSeen = max(loopsSeen, known)
     }
 
     /// Hands it the event; answers the question that is answered with it.
@@ -106,6 +113,7 @@ final class Instance: @unchecked Sendable {
     /// The event is no longer its matter.
     func release(_ invocation: Invocation, now: Moment) {
         held.removeAll { $0 === invocation }
+        releasedAt = now
         if held.isEmpty { idleSince = now }
     }
 
@@ -116,7 +124,11 @@ final class Instance: @unchecked Sendable {
     }
 
     /// Its loop is done with an event whose time was over; false where there is no such event.
-    func isLate(_ id: String) -> Bool { overdue.remove(id) != nil }
+    func isLate(_ id: String, now: Moment) -> Bool {
+        guard overdue.remove(id) != nil else { return false }
+        releasedAt = now
+        return true
+    }
 
     // MARK: Its end
 

@@ -95,8 +95,9 @@ package final class Platform: Sendable {
         guard let recorder = settings.recorder else { return completion }
         let at = clock.now().wall
         return { [name = settings.functionName] result in
-            completion(result)
+            // First, so that a record has the calls of one caller in their order.
             recorder.record(event: event, id: id, function: name, at: at, result)
+            completion(result)
         }
     }
 
@@ -175,7 +176,7 @@ package final class Platform: Sendable {
     func answer(_ instance: Instance, id: String, _ result: InvocationResult) -> Response {
         let (response, after) = state.withLock { state -> (Response, Afterwards) in
             guard let invocation = instance.held.first(where: { $0.id == id }) else {
-                return (instance.isLate(id) ? RuntimeAPI.late : RuntimeAPI.invalidRequestID, [])
+                return (instance.isLate(id, now: clock.now()) ? RuntimeAPI.late : RuntimeAPI.invalidRequestID, [])
             }
             // What the platform is ending has had its chance.
             if invocation.isAnswered || instance.ending != nil { return (RuntimeAPI.invalidState, []) }

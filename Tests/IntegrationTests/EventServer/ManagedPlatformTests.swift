@@ -105,6 +105,21 @@ import Testing
         }
     }
 
+    @Test func `a loop that has just answered is soon free again, so one caller after the other is never refused`()
+        throws
+    {
+        let work = """
+            def work(id, headers, event):
+                respond(id, ok())
+                time.sleep(0.05)
+            """
+        try serve(work, options: ["--instance-concurrency", "1"]) { function in
+            let statuses = try (0..<20).map { _ in try function.get("/").status }
+            #expect(statuses == Array(repeating: 200, count: 20))
+            #expect(try function.account()["instances_started"] == 1)
+        }
+    }
+
     @Test func `a late event is a 504 and its answer a 410, and the process goes on with the others`() throws {
         try serve(Self.holding, options: ["--instance-concurrency", "2", "--timeout-ms", "700"]) { function in
             let first = try function.get("/")
