@@ -1,7 +1,7 @@
-internal import Clocks
+package import Clocks
 internal import HTTP
 internal import Locks
-internal import Tokens
+package import Tokens
 
 /// How often one caller may ask one instance: token buckets for keys that were let in, and for those that were not.
 ///
@@ -80,22 +80,26 @@ package final class RateLimiter: Sendable {
 
     /// Whether a key of this digest is stored, as far as a reading of the last second tells.
     ///
+    /// Nobody waits for another's reading, which would hold back a good key or a whole thread: until the first has ended,
+    /// whoever asks reads too.
     /// - Parameter read: the digests of at most so many keys.
-    func isStored(
+    package func isStored(
         _ digest: [UInt8], at now: Moment, read: (_ limit: Int) throws(StoreError) -> [[UInt8]]
     ) throws(StoreError) -> Bool {
-        let found = stored.withLock { stored -> Result<Bool, StoreError> in
-            if stored.digests.contains(digest) { return .success(true) }
-            if let readAt = stored.readAt, readAt.elapsed(to: now) < .seconds(1) { return .success(false) }
-            stored.readAt = now
-            do throws(StoreError) {
-                stored.digests = Set(try read(limit))
-                return .success(stored.digests.contains(digest))
-            } catch {
-                return .failure(error)
-            }
+        let known = stored.withLock { stored -> Bool? in
+            if stored.digests.contains(digest) { return true }
+            return stored.readAt.map { $0.elapsed(to: now) < .seconds(1) } == true ? false : nil
         }
-        return try found.get()
+        if let known { return known }
+        do throws(StoreError) {
+            let digests = Set(try read(limit))
+            stored.withLock { $0 = Stored(digests: digests, readAt: now) }
+            return digests.contains(digest)
+        } catch {
+            // The next reading waits its second all the same.
+            stored.withLock { $0.readAt = now }
+            throw error
+        }
     }
 
     func noteAdmitted(digest: [UInt8], from address: IPAddress?, at now: Moment) {

@@ -111,6 +111,31 @@ import Tokens
         #expect(try status(world, bad(21), from: "203.0.113.21") == 429)
     }
 
+    @Test func `nobody waits for another's reading of the stored keys, and one reading serves a second`() throws {
+        let limiter = RateLimiter()
+        let clock = ManualClock()
+        var readings = 0
+        func isStored(_ digest: [UInt8], _ stored: [[UInt8]], meanwhile: () throws -> Void = {}) throws -> Bool {
+            try limiter.isStored(digest, at: clock.now()) { _ throws(StoreError) in
+                readings += 1
+                do { try meanwhile() } catch { throw .broken("\(error)") }
+                return stored
+            }
+        }
+        let isFirst = try isStored([1], [[1]]) {
+            let isSecond = try isStored([2], [[1], [2]])
+            #expect(isSecond)
+        }
+        #expect(isFirst)
+        #expect(readings == 2)
+        #expect(try isStored([1], []))
+        #expect(try !isStored([3], [[3]]))
+        #expect(readings == 2)
+        clock.advance(by: .seconds(1))
+        #expect(try isStored([3], [[3]]))
+        #expect(readings == 3)
+    }
+
     // MARK: Keys that are good no more, or not here
 
     @Test func `a key that has expired is held back`() throws {
