@@ -95,7 +95,9 @@ let package = Package(
             ]),
         program(
             "token-server-cache", ["TokenCache", "FunctionRuntime", "Curl", "HTTP", "Clocks", "Log"]),
-        program("token-server-admin", ["Storage", "DatabaseDrivers", "SQL", "Crypto", "Clocks", "CSystem"]),
+        program(
+            "token-server-admin",
+            ["Storage", "Recipes", "Tokens", "DatabaseDrivers", "SQL", "Crypto", "Clocks", "CSystem"]),
         program(
             "event-server",
             [

@@ -9,11 +9,15 @@ extension Destination {
 
     /// Of the URL that a call would be made to; a realm whose URL cannot be read sends nothing anywhere.
     package init(_ realm: Realm) {
+        self.init(config: realm.config, logicCode: realm.logicCode)
+    }
+
+    package init(config: String?, logicCode: String) {
         let url: String?
-        if let config = realm.config {
+        if let config {
             url = (try? JSON.Value(parsing: config.utf8))?["url"]?.string
         } else {
-            url = realm.logicCode.isEmpty ? nil : realm.logicCode
+            url = logicCode.isEmpty ? nil : logicCode
         }
         self = url.flatMap { try? HTTP.URL.Origin(of: $0) }.map { Destination($0) } ?? .nowhere
     }

@@ -8,22 +8,65 @@ extension DatabaseStore {
     }
 
     package func confirmSecrets(of id: String, _ destination: Destination) throws(StoreError) -> Int {
-        let waiting = try unconfirmedSecrets(of: id, destination)
-        if waiting == 0 { return 0 }
-        try transaction {
-            // The realm's row comes first, as in every other transaction.
-            try connection.execute(
-                """
-                UPDATE realm SET revision = revision + 1,
-                    recipe_version = CASE WHEN recipe_version < \(now) THEN \(now) ELSE recipe_version + 1 END
-                WHERE id = \(id)
-                """)
-            try connection.execute(
-                """
-                UPDATE secret SET confirmed_for = \(destination.text)
-                WHERE realm = \(id) AND confirmed_for <> \(destination.text)
-                """)
+        try retrying { () throws(StoreError) -> Int? in
+            if try unconfirmedSecrets(of: id, destination) == 0 { return 0 }
+            return try guardedTransaction {
+                // The realm's row comes first, as in every other transaction.
+                try connection.execute(
+                    """
+                    UPDATE realm SET revision = revision + 1,
+                        recipe_version = CASE WHEN recipe_version < \(now) THEN \(now) ELSE recipe_version + 1 END
+                    WHERE id = \(id)
+                    """)
+                return try bind(id, "confirmed_for <> \(destination.text)", to: destination)
+            }
         }
-        return waiting
+    }
+
+    /// Seals the credentials of those of a realm's secrets for a destination; answers of how many.
+    ///
+    /// - Throws: `Overtaken` where somebody else has written one since it was read.
+    func bind(_ realm: String, _ condition: Query, to destination: Destination) throws -> Int {
+        let batch = 500
+        var bound = 0
+        var last = ""
+        while true {
+            let found = try rows(
+                """
+                SELECT realm, `key`, version, confirmed_for, sealed_with, credentials FROM secret
+                WHERE realm = \(realm) AND \(condition) AND `key` > \(last) ORDER BY `key` LIMIT \(Int64(batch))
+                """)
+            for row in found {
+                var columns = ColumnReader(
+                    row,
+                    [
+                        "secret.realm", "secret.key", "secret.version", "secret.confirmed_for", "secret.sealed_with",
+                        "secret.credentials",
+                    ])
+                let id = SecretID(realm: try columns.text(), key: try columns.text())
+                last = id.key
+                let version = try columns.integer()
+                let old = try columns.optionalText().map { Destination($0) }
+                let sealedWith = try columns.optionalText()
+                let text = try columns.text()
+                let place = SealedPlace(credentialsOf: id, version: version, for: old)
+                var sealing: Query = ""
+                if let opened = try sealer.open(text, sealedWith: sealedWith, at: place) {
+                    let new = SealedPlace(credentialsOf: id, version: version, for: destination)
+                    sealing = ", credentials = \(try sealer.seal(opened, at: new)), sealed_with = \(sealer.sealingID)"
+                } else if old != nil, text.hasPrefix(Sealer.boundMark) {
+                    // With another destination it would not open even if its key came back.
+                    continue
+                }
+                let updated = try connection.execute(
+                    """
+                    UPDATE secret SET confirmed_for = \(destination.text)\(sealing)
+                    WHERE realm = \(id.realm) AND `key` = \(id.key) AND version = \(version) AND credentials = \(text)
+                    """)
+                if updated != 1 { throw Overtaken() }
+                bound += 1
+            }
+            if found.count < batch { return bound }
+        }
     }
 }

@@ -72,12 +72,11 @@ extension DatabaseStore: RealmStore {
             guard let former = change.formerDestination, !isSameRecipe else {
                 return try update(new, change, at: revision, version: newVersion) ? new : nil
             }
-            return try transaction {
-                guard try update(new, change, at: revision, version: newVersion) else { return false }
-                try connection.execute(
-                    "UPDATE secret SET confirmed_for = \(former.text) WHERE realm = \(id) AND confirmed_for IS NULL")
-                return true
-            } ? new : nil
+            return try guardedTransaction {
+                guard try update(new, change, at: revision, version: newVersion) else { throw Overtaken() }
+                _ = try bind(id, "confirmed_for IS NULL", to: former)
+                return new
+            }
         }
     }
 

@@ -67,10 +67,13 @@ extension DatabaseStore: SecretStore {
             let oldDestination = try columns.optionalText().map { Destination($0) }
             let stored = SecretID(realm: try columns.text(), key: try columns.text())
             // Where what is stored does not open, what is entered now is all there is.
-            let opened = try credentials(try columns.text(), sealedWith: sealedWith, of: stored, version)
+            let place = SealedPlace(credentialsOf: stored, version: version, for: oldDestination)
+            let opened = try credentials(try columns.text(), sealedWith: sealedWith, at: place)
             let old = opened ?? [:]
             let merged = CredentialsText.merge(changes, into: old)
-            let newDestination = changes.replacesAll(old.keys) ? destination ?? oldDestination : oldDestination
+            // What was entered before this was written down was entered for where the realm's URL still leads.
+            let isEnteredFor = changes.replacesAll(old.keys) || oldDestination == nil
+            let newDestination = isEnteredFor ? destination ?? oldDestination : oldDestination
             // Nothing was entered in the place of what does not open: it stays, in case its key comes back.
             let isUnchanged = merged == nil && !discardsToken && newDestination == oldDestination
             if isUnchanged || (merged == nil && opened == nil) {
@@ -88,7 +91,8 @@ extension DatabaseStore: SecretStore {
                 new["refresh_token"].map { Array($0.reveal().utf8) }
                 == old["refresh_token"].map { Array($0.reveal().utf8) }
             let refresh: Query = if isSameRefreshToken && !isMoved { "" } else { ", refresh_version = \(newVersion)" }
-            let sealed = try seal(new, of: stored, newVersion)
+            let sealed = try seal(
+                new, at: SealedPlace(credentialsOf: stored, version: newVersion, for: newDestination))
             let updated = try execute(
                 """
                 UPDATE secret SET credentials = \(sealed), sealed_with = \(sealer.sealingID), quarantined_at = NULL,
@@ -186,7 +190,7 @@ extension DatabaseStore: SecretStore {
     ) throws(StoreError) -> Written? {
         // Versions and fences start at the clock, so that a secret that is deleted and made again never repeats one.
         let start = now.milliseconds
-        let sealed = try seal(credentials, of: id, start)
+        let sealed = try seal(credentials, at: SealedPlace(credentialsOf: id, version: start, for: destination))
         do {
             return try rawTransaction {
                 // A write of the realm's own row: whatever the isolation, either this or its deletion comes first.
@@ -222,7 +226,8 @@ extension DatabaseStore: SecretStore {
         let destination = try columns.optionalText().map { Destination($0) }
         let version = try columns.integer()
         let sealedWith = try columns.optionalText()
-        let credentials = try credentials(try columns.text(), sealedWith: sealedWith, of: id, version)
+        let place = SealedPlace(credentialsOf: id, version: version, for: destination)
+        let credentials = try credentials(try columns.text(), sealedWith: sealedWith, at: place)
         var secret = Secret(id, credentials ?? [:], destination, createdAt: createdAt, updatedAt: updatedAt)
         secret.isQuarantined = credentials == nil
         return secret
@@ -230,18 +235,16 @@ extension DatabaseStore: SecretStore {
 
     /// Nil where they do not open.
     private func credentials(
-        _ text: String, sealedWith: String?, of id: SecretID, _ version: Int64
+        _ text: String, sealedWith: String?, at place: SealedPlace
     ) throws(StoreError) -> [String: Redacted<String>]? {
-        let opened = try sealer.open(text, sealedWith: sealedWith, at: SealedPlace(.credentials, id, version: version))
-        guard let opened else { return nil }
+        guard let opened = try sealer.open(text, sealedWith: sealedWith, at: place) else { return nil }
         return try CredentialsText.decode(opened.reveal())
     }
 
     private func seal(
-        _ credentials: [String: Redacted<String>], of id: SecretID, _ version: Int64
+        _ credentials: [String: Redacted<String>], at place: SealedPlace
     ) throws(StoreError) -> String {
-        try sealer.seal(
-            Redacted(CredentialsText.encode(credentials)), at: SealedPlace(.credentials, id, version: version))
+        try sealer.seal(Redacted(CredentialsText.encode(credentials)), at: place)
     }
 }
 

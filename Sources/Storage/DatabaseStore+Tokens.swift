@@ -71,9 +71,9 @@ extension DatabaseStore: TokenStore {
         let found = try rows(
             """
             SELECT realm.recipe_version, realm.config, realm.logic_code,
-                secret.version, secret.refresh_version, secret.quarantined_at, secret.sealed_with, secret.credentials,
-                token.refresh_token_for, token.refresh_token_generation, token.refresh_token_sealed_with,
-                token.refresh_token, secret.confirmed_for
+                secret.version, secret.refresh_version, secret.quarantined_at, secret.confirmed_for,
+                secret.sealed_with, secret.credentials, token.refresh_token_for, token.refresh_token_generation,
+                token.refresh_token_sealed_with, token.refresh_token
             FROM realm INNER JOIN secret ON secret.realm = realm.id
                 LEFT JOIN token ON token.realm = secret.realm AND token.`key` = secret.`key`
             WHERE realm.id = \(id.realm) AND secret.`key` = \(id.key)
@@ -83,9 +83,9 @@ extension DatabaseStore: TokenStore {
             row,
             [
                 "realm.recipe_version", "realm.config", "realm.logic_code", "secret.version", "secret.refresh_version",
-                "secret.quarantined_at", "secret.sealed_with", "secret.credentials", "token.refresh_token_for",
-                "token.refresh_token_generation", "token.refresh_token_sealed_with", "token.refresh_token",
-                "secret.confirmed_for",
+                "secret.quarantined_at", "secret.confirmed_for", "secret.sealed_with", "secret.credentials",
+                "token.refresh_token_for", "token.refresh_token_generation", "token.refresh_token_sealed_with",
+                "token.refresh_token",
             ])
         let realmVersion = try columns.integer()
         let config = try columns.optionalText()
@@ -93,7 +93,8 @@ extension DatabaseStore: TokenStore {
         let version = Version(realm: realmVersion, secret: try columns.integer())
         let refreshVersion = try columns.integer()
         let isQuarantined = try columns.optionalInteger() != nil
-        let place = SealedPlace(.credentials, id, version: version.secret)
+        let destination = try columns.optionalText().map { Destination($0) }
+        let place = SealedPlace(credentialsOf: id, version: version.secret, for: destination)
         let sealedWith = try columns.optionalText()
         let text = try sealer.open(try columns.text(), sealedWith: sealedWith, at: place)
         let refreshToken = try refreshToken(&columns, of: id, descendingFrom: refreshVersion)
@@ -106,7 +107,7 @@ extension DatabaseStore: TokenStore {
         return Material(
             id: id, version: version, config: config, logicCode: logicCode,
             credentials: try CredentialsText.decode(text.reveal()), refreshToken: refreshToken.value,
-            refreshVersion: refreshVersion, confirmedFor: try columns.optionalText().map { Destination($0) })
+            refreshVersion: refreshVersion, confirmedFor: destination)
     }
 
     private enum RefreshToken: Equatable {

@@ -74,6 +74,24 @@ package final class DatabaseStore {
         }
     }
 
+    /// Somebody else changed what a transaction had read: it is undone.
+    struct Overtaken: Error {}
+
+    /// A transaction that answers nil where it was overtaken.
+    func guardedTransaction<Result>(_ body: () throws -> Result) throws(StoreError) -> Result? {
+        do {
+            return try rawTransaction(body)
+        } catch is Overtaken {
+            return nil
+        } catch let error as DatabaseError {
+            throw StoreError(error)
+        } catch let error as StoreError {
+            throw error
+        } catch {
+            throw .broken("an unexpected error in a transaction")
+        }
+    }
+
     /// Runs `attempt` until it answers: it answers nil when somebody else changed what it had read.
     func retrying<Result>(_ attempt: () throws(StoreError) -> Result?) throws(StoreError) -> Result {
         if isInTransaction {

@@ -1,7 +1,7 @@
 package import Crypto
 internal import Log
 package import SQL
-internal import Tokens
+package import Tokens
 
 /// Brings stored values under the key that seals, while servers read and write them.
 ///
@@ -15,6 +15,10 @@ package final class Rekeying {
         package var isDry = false
         /// Rows that are read at a time.
         package var batch = 200
+        /// Where a realm's  and  lead: credentials that were entered before that was written down are bound to it.
+        ///
+        /// own are bound to it. Without it they stay bound to nothing.
+        package var destination: (@Sendable (_ config: String?, _ logicCode: String) -> Destination)?
 
         package init() {}
     }
@@ -85,15 +89,20 @@ package final class Rekeying {
     private func exchange(
         _ value: Stored, _ column: SealedColumn, _ count: inout Count, _ overtaken: inout Int
     ) throws {
-        let place = SealedPlace(
-            column, realm: value.identity[0], key: value.identity.dropFirst().first ?? "", version: value.version)
+        let place = value.place(column, for: value.destination)
         guard let opened = try sealer.open(value.text, sealedWith: value.sealedWith, at: place) else {
             if let fault { count.unopened.append(fault) }
             if !options.isDry { try quarantine(value, column) }
             return
         }
         if !options.isDry {
-            let healed: Query = column.isCredentials ? ", quarantined_at = NULL" : ""
+            var healed: Query = column.isCredentials ? ", quarantined_at = NULL" : ""
+            var place = place
+            if column.isBoundToDestination, value.destination == nil, let destination = try destination(of: place.realm)
+            {
+                place = value.place(column, for: destination)
+                healed = "\(healed), confirmed_for = \(destination.text)"
+            }
             let exchanged = try connection.execute(
                 """
                 UPDATE \(unsafeSQL: column.table) SET \(unsafeSQL: column.name) = \(try sealer.seal(opened, at: place)),
@@ -106,6 +115,14 @@ package final class Rekeying {
             }
         }
         if value.sealedWith == nil { count.sealed += 1 } else { count.resealed += 1 }
+    }
+
+    /// Where a realm's credentials go now; nil where nobody can say.
+    private func destination(of realm: String) throws -> Destination? {
+        guard let read = options.destination,
+            let row = try connection.rows("SELECT config, logic_code FROM realm WHERE id = \(realm)").first
+        else { return nil }
+        return read(try row.optionalText(0), try row.text(1))
     }
 
     private func quarantine(_ value: Stored, _ column: SealedColumn) throws {
@@ -121,8 +138,14 @@ package final class Rekeying {
 
     /// What this run has to look at: values that the key that seals has not sealed.
     private func wanted(_ column: SealedColumn) -> Query {
-        let others: Query =
-            options.onlyClear ? "" : " OR \(unsafeSQL: column.sealedWith) <> \(keys.sealingID)"
+        var others: Query = ""
+        if !options.onlyClear {
+            others = " OR \(unsafeSQL: column.sealedWith) <> \(keys.sealingID)"
+            // Sealed by a version that bound credentials to no destination.
+            if column.isBoundToDestination {
+                others = "\(others) OR \(unsafeSQL: column.name) NOT LIKE \(Sealer.boundMark + "%")"
+            }
+        }
         return """
             \(unsafeSQL: column.name) IS NOT NULL AND (\(unsafeSQL: column.sealedWith) IS NULL\(others))
             """
@@ -141,9 +164,10 @@ package final class Rekeying {
                 """
         }
         let names = identity.joined(separator: ", ")
+        let destination = column.isBoundToDestination ? "confirmed_for" : "NULL"
         return """
             SELECT \(unsafeSQL: column.version), \(unsafeSQL: column.sealedWith), \(unsafeSQL: column.name),
-                \(unsafeSQL: names)
+                \(unsafeSQL: destination), \(unsafeSQL: names)
             FROM \(unsafeSQL: column.table) WHERE \(wanted(column))\(position)
             ORDER BY \(unsafeSQL: names) LIMIT \(Int64(options.batch))
             """
@@ -159,18 +183,26 @@ package final class Rekeying {
         let version: Int64
         let sealedWith: String?
         let text: String
+        let destination: Destination?
         let identity: [String]
 
         init(_ row: Row, _ column: SealedColumn) throws {
             version = try row.integer(0)
             sealedWith = try row.optionalText(1)
             text = try row.text(2)
-            identity = try column.identity.indices.map { try row.text(3 + $0) }
+            destination = try row.optionalText(3).map { Destination($0) }
+            identity = try column.identity.indices.map { try row.text(4 + $0) }
+        }
+
+        func place(_ column: SealedColumn, for destination: Destination?) -> SealedPlace {
+            SealedPlace(
+                column, realm: identity[0], key: identity.dropFirst().first ?? "", version: version,
+                destination: destination)
         }
 
         /// Nothing of it was written since.
         ///
-        /// The text alone would do: no two sealings are alike.
+        /// The text would do, for no two sealings are alike, but a version that binds to no destination changes that alone.
         func isSame(_ column: SealedColumn) -> Query {
             var condition: Query = """
                 \(unsafeSQL: column.version) = \(version) AND \(unsafeSQL: column.name) = \(text)
@@ -179,6 +211,10 @@ package final class Rekeying {
                 condition = "\(condition) AND \(unsafeSQL: column.sealedWith) = \(sealedWith)"
             } else {
                 condition = "\(condition) AND \(unsafeSQL: column.sealedWith) IS NULL"
+            }
+            if column.isBoundToDestination {
+                let isSameDestination: Query = if let destination { "= \(destination.text)" } else { "IS NULL" }
+                condition = "\(condition) AND confirmed_for \(isSameDestination)"
             }
             for (name, value) in zip(column.identity, identity) {
                 condition = "\(unsafeSQL: name) = \(value) AND \(condition)"

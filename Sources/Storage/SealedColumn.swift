@@ -23,6 +23,8 @@ struct SealedColumn: Sendable {
 
     /// Whether a value that does not open keeps its secret from being used.
     var isCredentials: Bool { table == "secret" }
+    /// Whether a value is bound to what it may be sent to, which `secret.confirmed_for` names.
+    var isBoundToDestination: Bool { isCredentials }
 
     static let all = [credentials, token, refreshToken, noticeKey]
 }

@@ -9,16 +9,26 @@ struct SealedPlace {
     let realm: String
     let key: String
     let version: Int64
+    /// What credentials may be sent to; nil where that was never written down, and for all other values.
+    let destination: Destination?
 
     init(_ column: SealedColumn, _ id: SecretID, version: Int64) {
         self.init(column, realm: id.realm, key: id.key, version: version)
     }
 
-    init(_ column: SealedColumn, realm: String, key: String = "", version: Int64) {
+    init(
+        _ column: SealedColumn, realm: String, key: String = "", version: Int64, destination: Destination? = nil
+    ) {
         self.column = column
         self.realm = realm
         self.key = key
         self.version = version
+        self.destination = destination
+    }
+
+    /// Of a secret's credentials.
+    init(credentialsOf id: SecretID, version: Int64, for destination: Destination?) {
+        self.init(.credentials, realm: id.realm, key: id.key, version: version, destination: destination)
     }
 }
 
@@ -28,6 +38,8 @@ package struct SealFault: Sendable, Equatable, CustomStringConvertible {
         case unknownKey = "unknown key", notAuthentic = "not authentic"
         /// An API key that nobody has signed.
         case unsigned = "not signed"
+        /// A value that nobody has sealed: it is used as it is.
+        case inClear = "in clear"
     }
 
     /// Empty where the row belongs to none.
@@ -39,6 +51,22 @@ package struct SealFault: Sendable, Equatable, CustomStringConvertible {
     /// The id of the key that sealed or signed it; empty for none.
     package let sealedWith: String
     package let reason: Reason
+
+    init(of place: SealedPlace, sealedWith id: String, _ reason: Reason) {
+        realm = place.realm
+        key = place.key
+        column = "\(place.column.table).\(place.column.name)"
+        sealedWith = id
+        self.reason = reason
+    }
+
+    init(ofKey id: String, sealedWith keyID: String, _ reason: Reason) {
+        realm = ""
+        key = id
+        column = "api_key.signature"
+        sealedWith = keyID
+        self.reason = reason
+    }
 
     package var description: String {
         let places = [("realm", realm), ("key", key)].filter { !$0.1.isEmpty }
@@ -79,24 +107,37 @@ package final class Sealer {
     var sealingID: String { ring.sealingID }
     var ids: [String] { ring.ids }
 
+    /// What stands before text that is bound to a destination too; base64 has no such character.
+    static let boundMark = "2:"
+
     func seal(_ value: Redacted<String>, at place: SealedPlace) throws(StoreError) -> String {
-        bind(place)
+        let isBound = place.column.isBoundToDestination
+        bind(place, toDestination: isBound)
         do {
-            return try ring.seal(value, context: context)
+            let text = try ring.seal(value, context: context)
+            return isBound ? Sealer.boundMark + text : text
         } catch {
             throw Sealer.broken(error)
         }
     }
 
-    /// Opens a value, or hands it back where it is in clear; nil where it does not open, which has then been reported.
+    /// Opens a value, or hands it back where it is in clear; nil where it does not open.
+    ///
+    /// Both that and what is in clear have then been reported.
     func open(
         _ text: String, sealedWith id: String?, at place: SealedPlace
     ) throws(StoreError) -> Redacted<String>? {
-        guard let id else { return Redacted(text) }
-        bind(place)
+        guard let id else {
+            report(SealFault(of: place, sealedWith: "", .inClear))
+            return Redacted(text)
+        }
+        // The mark says how it was sealed; who takes it away or puts it there has another context.
+        let isBound = place.column.isBoundToDestination && text.hasPrefix(Sealer.boundMark)
+        bind(place, toDestination: isBound)
         let reason: SealFault.Reason
         do {
-            switch try ring.open(text, sealedWith: id, context: context) {
+            let sealed = isBound ? String(text.dropFirst(Sealer.boundMark.count)) : text
+            switch try ring.open(sealed, sealedWith: id, context: context) {
             case .value(let value): return value
             case .unknownKey: reason = .unknownKey
             case .notAuthentic: reason = .notAuthentic
@@ -104,10 +145,7 @@ package final class Sealer {
         } catch {
             throw Sealer.broken(error)
         }
-        report(
-            SealFault(
-                realm: place.realm, key: place.key, column: "\(place.column.table).\(place.column.name)",
-                sealedWith: id, reason: reason))
+        report(SealFault(of: place, sealedWith: id, reason))
         return nil
     }
 
@@ -132,9 +170,7 @@ package final class Sealer {
     /// Whether the row is as it was signed; where not, that has then been reported.
     func isGenuine(_ row: SignedKeyRow, _ signature: SigningKeys.Signature?) throws(StoreError) -> Bool {
         guard let fault = try fault(of: row, signature) else { return true }
-        report(
-            SealFault(
-                realm: "", key: row.id, column: "api_key.signature", sealedWith: signature?.keyID ?? "", reason: fault))
+        report(SealFault(ofKey: row.id, sealedWith: signature?.keyID ?? "", fault))
         return false
     }
 
@@ -163,20 +199,23 @@ package final class Sealer {
 
     /// Seals and opens with the key that seals, so that a library which cannot is found before a value needs it.
     func check() -> Bool {
-        let place = SealedPlace(.credentials, realm: "", version: 0)
+        let place = SealedPlace(.token, realm: "", version: 0)
         guard let text = try? seal(Redacted("check"), at: place) else { return false }
         return (try? open(text, sealedWith: sealingID, at: place)) == Redacted("check")
     }
 
     /// Each part with its length before it, so that no two places have the same bytes.
-    private func bind(_ place: SealedPlace) {
+    private func bind(_ place: SealedPlace, toDestination isBound: Bool) {
         context.removeAll(keepingCapacity: true)
-        append("token-server 1")
+        append(isBound ? "token-server 2" : "token-server 1")
         append(place.column.table)
         append(place.realm)
         append(place.key)
         append(place.column.name)
         append(UInt64(bitPattern: place.version))
+        guard isBound else { return }
+        append(place.destination == nil ? 0 : 1)
+        append(place.destination?.text ?? "")
     }
 
     private func append(_ part: String) {

@@ -130,7 +130,9 @@ extension InMemoryStore: SecretStore {
                 ?? StoredSecret(
                     credentials: [:], version: now.milliseconds, createdAt: now, updatedAt: now,
                     row: TokenRow(fence: now.milliseconds))
-            if let destination, changes.replacesAll(new.credentials.keys) { new.confirmedFor = destination }
+            if let destination, new.confirmedFor == nil || changes.replacesAll(new.credentials.keys) {
+                new.confirmedFor = destination
+            }
             for (name, change) in changes {
                 switch change {
                 case .keep: continue

@@ -1,8 +1,10 @@
 internal import Crypto
 internal import DatabaseDrivers
 internal import Glibc
+internal import Recipes
 internal import SQL
 internal import Storage
+internal import Tokens
 
 extension AdminCommand {
     static func environment(_ name: String) -> String? {
@@ -34,6 +36,7 @@ extension AdminCommand {
         guard let keys else { return }
         var options = Rekeying.Options()
         options.onlyClear = true
+        options.destination = { Destination(config: $0, logicCode: $1) }
         for count in try Rekeying(connection, keys, options).run() where count.sealed > 0 {
             print("\(count.column): \(count.sealed) sealed that were in clear")
         }

@@ -66,10 +66,11 @@ enum TokenServer {
 }
 
 extension Logger {
-    /// A stored value that is not used: where it is, and nothing of it.
+    /// A stored value that is not used, or used though nobody sealed it: where it is, and nothing of it.
     fileprivate func log(_ fault: SealFault) {
+        let isUsed = fault.reason == .inClear
         log(
-            .error, "quarantine",
+            isUsed ? .warn : .error, isUsed ? "unsealed" : "quarantine",
             [
                 "realm": .string(fault.realm), "key": .string(fault.key), "column": .string(fault.column),
                 "sealed_with": .string(fault.sealedWith), "reason": .string(fault.reason.rawValue),
