@@ -2,6 +2,7 @@
 #include "CSystem.h"
 
 #include <fcntl.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -77,6 +78,8 @@ int csystem_pipe(int *readEnd, int *writeEnd) {
     *writeEnd = ends[1];
     return 0;
 }
+
+void csystem_return_memory(void) { malloc_trim(0); }
 
 void csystem_die_with_parent(void) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);

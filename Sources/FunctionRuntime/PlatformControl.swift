@@ -20,12 +20,13 @@ enum PlatformControl {
     /// The field is there more than once: one of them is not the platform's.
     case ambiguous
 
-    init(_ request: Request) {
-        guard request.fields.count(of: .fcControlPath) <= 1 else {
+    init(_ request: borrowing Request) {
+        let paths = request.fields.values(.fcControlPath)
+        guard paths.count <= 1 else {
             self = .ambiguous
             return
         }
-        switch request.fields[.fcControlPath] {
+        switch paths.first {
         case nil, "/http-invoke":
             switch request.path {
             case "/invoke", "/initialize", "/pre-stop", "/pre-freeze": self = .outside

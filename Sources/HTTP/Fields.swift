@@ -10,19 +10,18 @@ package struct Field: Hashable, Sendable {
         package init?(_ text: String) {
             var text = text
             let (isToken, isLowercased) = text.withUTF8 { utf8 in
-                unsafe (Name.isToken(utf8), utf8.allSatisfy { Name.lowercased($0) == $0 })
+                unsafe (
+                    !utf8.isEmpty && utf8.allSatisfy { Name.lowercased[Int($0)] != 0 },
+                    utf8.allSatisfy { Name.lowercased[Int($0)] == $0 }
+                )
             }
             guard isToken else { return nil }
             lowercased = isLowercased ? text : text.lowercased()
         }
 
-        fileprivate static func isToken(_ bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-            unsafe !bytes.isEmpty && bytes.allSatisfy(isTokenCharacter)
-        }
-
-        /// Of a character of a token, which is ASCII.
-        fileprivate static func lowercased(_ byte: UInt8) -> UInt8 {
-            (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+        /// Every character of a token in lower case, zero for all other bytes.
+        fileprivate static let lowercased: [UInt8] = (0...UInt8.max).map { byte in
+            (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : isTokenCharacter(byte) ? byte : 0
         }
 
         /// By length first: most names that are compared differ in it.
@@ -82,9 +81,11 @@ package struct Field: Hashable, Sendable {
 
     /// Line breaks and NUL in the value become spaces, blanks at both ends go (RFC 9110, 5.5).
     package init(_ name: Name, _ value: String) {
-        var value = value
-        let cleaned = value.withUTF8 { unsafe Field.isClean($0) ? nil : unsafe Field.cleaned($0) }
-        self.init(name, clean: cleaned.map { String(decoding: $0, as: UTF8.self) } ?? value)
+        let utf8 = value.utf8
+        let bytes = utf8.span
+        var isClean = true
+        for index in bytes.indices where Field.mayChange(bytes[index], at: index, of: bytes.count) { isClean = false }
+        self.init(name, clean: isClean ? value : String(decoding: Field.cleaned(bytes), as: UTF8.self))
     }
 
     fileprivate init(_ name: Name, clean value: String) {
@@ -92,14 +93,16 @@ package struct Field: Hashable, Sendable {
         self.value = value
     }
 
-    /// In one pass without a way out, so that it takes many bytes at a time; a tab in the middle is rare and makes it false too.
-    fileprivate static func isClean(_ value: UnsafeBufferPointer<UInt8>) -> Bool {
-        let lowest = unsafe value.reduce(UInt8.max) { min($0, $1) }
-        return unsafe lowest >= 0x20 && value.first != 0x20 && value.last != 0x20
+    /// Whether a value with this byte has to be cleaned: a blank at an end, or any control character.
+    fileprivate static func mayChange(_ byte: UInt8, at index: Int, of count: Int) -> Bool {
+        byte <= 0x20 && (byte < 0x20 || index == 0 || index == count - 1)
     }
 
-    fileprivate static func cleaned(_ value: UnsafeBufferPointer<UInt8>) -> ArraySlice<UInt8> {
-        let replaced = unsafe value.map { $0 == 0x0D || $0 == 0x0A || $0 == 0x00 ? 0x20 : $0 }
+    fileprivate static func cleaned(_ value: Span<UInt8>) -> ArraySlice<UInt8> {
+        let replaced = value.indices.map { index in
+            let byte = value[index]
+            return byte == 0x0D || byte == 0x0A || byte == 0x00 ? 0x20 : byte
+        }
         let start = replaced.firstIndex { $0 != 0x20 && $0 != 0x09 } ?? replaced.endIndex
         let end = replaced.lastIndex { $0 != 0x20 && $0 != 0x09 }.map { $0 + 1 } ?? start
         return replaced[start..<end]
@@ -145,60 +148,86 @@ package struct Fields: Sendable, Sequence, Equatable {
     package func makeIterator() -> Iterator { Iterator(fields: self) }
 
     package mutating func append(_ name: Field.Name, _ value: String) {
-        var name = name.lowercased
-        var value = value
-        name.withUTF8 { name in
-            value.withUTF8 { value in
-                unsafe append(name.count, value) { text in unsafe text.append(contentsOf: name) }
-            }
-        }
+        let (name, value) = (name.lowercased.utf8, value.utf8)
+        append(name: name.span, value: value.span)
     }
 
-    /// Takes a field from outside as it came, nothing where the name is no token.
-    package mutating func append(name: UnsafeBufferPointer<UInt8>, value: UnsafeBufferPointer<UInt8>) -> Bool {
-        guard unsafe Field.Name.isToken(name) else { return false }
-        unsafe append(name.count, value) { text in
-            unsafe name.forEach { text.append(Field.Name.lowercased($0)) }
-        }
+    /// Takes a field from outside as it came; false, and nothing is taken, where the name is no token.
+    package mutating func append(untrusted name: Span<UInt8>, value: Span<UInt8>) -> Bool {
+        let lowercased = Field.Name.lowercased
+        for index in name.indices where lowercased[Int(name[index])] == 0 { return false }
+        if name.isEmpty { return false }
+        let start = text.count
+        append(name: name, value: value)
+        for index in start..<start + name.count { text[index] = lowercased[Int(text[index])] }
         return true
     }
 
-    private mutating func append(
-        _ nameLength: Int, _ value: UnsafeBufferPointer<UInt8>, _ appendName: (inout [UInt8]) -> Void
-    ) {
-        // What a message usually has, so that neither list is moved while it grows.
-        if places.isEmpty {
-            places.reserveCapacity(10)
-            text.reserveCapacity(512)
-        }
+    private mutating func append(name: Span<UInt8>, value: Span<UInt8>) {
+        makeRoom()
         let start = text.count
-        appendName(&text)
-        text.append(0)
-        if unsafe Field.isClean(value) {
-            unsafe text.append(contentsOf: value)
-        } else {
-            text.append(contentsOf: unsafe Field.cleaned(value))
+        var isClean = true
+        text.append(addingCapacity: name.count + value.count + 2) { text in
+            for index in name.indices { text.append(name[index]) }
+            text.append(0)
+            for index in value.indices {
+                let byte = value[index]
+                if Field.mayChange(byte, at: index, of: value.count) { isClean = false }
+                text.append(byte)
+            }
+            text.append(0)
         }
-        text.append(0)
-        places.append(
-            Place(name: Int32(start), value: Int32(start + nameLength + 1), end: Int32(text.count - 1)))
+        let valueStart = start + name.count + 1
+        if !isClean {
+            text.removeLast(text.count - valueStart)
+            text.append(contentsOf: Field.cleaned(value))
+            text.append(0)
+        }
+        places.append(Place(name: Int32(start), value: Int32(valueStart), end: Int32(text.count - 1)))
+    }
+
+    /// All of another message's.
+    package mutating func append(contentsOf others: Fields) {
+        makeRoom()
+        let start = Int32(text.count)
+        text.append(contentsOf: others.text)
+        for place in others.places {
+            places.append(Place(name: start + place.name, value: start + place.value, end: start + place.end))
+        }
+    }
+
+    /// For what a message usually has, so that neither list is moved while it grows.
+    private mutating func makeRoom() {
+        guard places.isEmpty else { return }
+        places.reserveCapacity(10)
+        text.reserveCapacity(512)
     }
 
     package func values(_ name: Field.Name) -> [String] {
         var values: [String] = []
-        for place in places where isName(name, of: place) { values.append(value(place)) }
+        var index = first(name)
+        while let found = index {
+            values.append(value(places[found]))
+            index = first(name, from: found + 1)
+        }
         return values
     }
 
     package func count(of name: Field.Name) -> Int {
-        places.count { isName(name, of: $0) }
+        var count = 0
+        var index = first(name)
+        while let found = index {
+            count += 1
+            index = first(name, from: found + 1)
+        }
+        return count
     }
 
     /// The value of the first field of that name; setting replaces every one.
     package subscript(name: Field.Name) -> String? {
-        get { places.first { isName(name, of: $0) }.map(value) }
+        get { first(name).map { value(places[$0]) } }
         set {
-            if places.contains(where: { isName(name, of: $0) }) {
+            if first(name) != nil {
                 let others = filter { $0.name != name }
                 text.removeAll(keepingCapacity: true)
                 places.removeAll(keepingCapacity: true)
@@ -229,9 +258,16 @@ package struct Fields: Sendable, Sequence, Equatable {
     }
 
     /// By length first: most names that are compared differ in it.
-    private func isName(_ name: Field.Name, of place: Place) -> Bool {
-        let wanted = name.lowercased.utf8
-        return wanted.count == place.nameLength
-            && text[Int(place.name)..<Int(place.value) - 1].elementsEqual(wanted)
+    private func first(_ name: Field.Name, from start: Int = 0) -> Int? {
+        let utf8 = name.lowercased.utf8
+        let wanted = utf8.span
+        let text = text.span
+        search: for index in start..<places.count {
+            let place = places[index]
+            if Int(place.value - place.name) != wanted.count + 1 { continue }
+            for offset in wanted.indices where wanted[offset] != text[Int(place.name) + offset] { continue search }
+            return index
+        }
+        return nil
     }
 }

@@ -106,17 +106,38 @@ struct StepLimits: Sendable {
 
 /// Every open connection of one server.
 final class ConnectionTable: Sendable {
-    private let connections = Lock<[ObjectIdentifier: Connection]>([:])
+    private struct State: Sendable {
+        var open: [ObjectIdentifier: Connection] = [:]
+        /// Since somebody asked whether a crowd has left.
+        var closed = 0
+    }
+
+    /// As many connections leave buffers of a megabyte or more.
+    private static let crowd = 64
+
+    private let state = Lock(State())
 
     func insert(_ connection: Connection) {
-        connections.withLock { $0[ObjectIdentifier(connection)] = connection }
+        state.withLock { $0.open[ObjectIdentifier(connection)] = connection }
     }
 
     func remove(_ connection: Connection) {
-        connections.withLock { _ = $0.removeValue(forKey: ObjectIdentifier(connection)) }
+        state.withLock {
+            $0.open[ObjectIdentifier(connection)] = nil
+            $0.closed += 1
+        }
     }
 
     var all: [Connection] {
-        connections.withLock { Array($0.values) }
+        state.withLock { Array($0.open.values) }
+    }
+
+    /// Whether so many were closed since this was last true that it is worth giving their memory back.
+    func crowdHasLeft() -> Bool {
+        state.withLock {
+            guard $0.closed >= ConnectionTable.crowd else { return false }
+            $0.closed = 0
+            return true
+        }
     }
 }

@@ -3,7 +3,7 @@ internal import Fibers
 internal import Glibc
 internal import Locks
 
-/// A thread that cuts connections whose step is over time, or whose peer is gone.
+/// A thread that cuts connections whose step is over time, or whose peer is gone, and gives back what a crowd of them held.
 final class DeadlineSweeper: Sendable {
     /// The end that is closed to end the thread.
     private let wake: Int32
@@ -25,6 +25,7 @@ final class DeadlineSweeper: Sendable {
         while unsafe poll(&descriptor, 1, milliseconds) <= 0 {
             let now = ContinuousClock.now
             for connection in connections.all { connection.cut(ifOverAt: now) }
+            if connections.crowdHasLeft() { csystem_return_memory() }
         }
         close(end)
     }

@@ -37,10 +37,10 @@ internal import HTTP
         if let end = unsafe end, unsafe !isGap(end, nameStart) { isIntact = false }
         if unsafe !isGap(nameEnd, valueStart) { isIntact = false }
         unsafe end = unsafe valueStart + value.count
-        if isIntact {
-            isIntact = unsafe fields.append(
-                name: name.bindMemory(to: UInt8.self), value: value.bindMemory(to: UInt8.self))
-        }
+        guard isIntact else { return }
+        isIntact = unsafe fields.append(
+            untrusted: Span(_unsafeElements: name.bindMemory(to: UInt8.self)),
+            value: Span(_unsafeElements: value.bindMemory(to: UInt8.self)))
     }
 
     private func isGap(_ start: UnsafeRawPointer, _ end: UnsafeRawPointer) -> Bool {

@@ -57,6 +57,14 @@ struct RequestTarget {
 
     /// Takes the origin form, the absolute form and `*` (RFC 9112, 3.2), and cuts at the first `?`.
     init(_ target: UnsafeBufferPointer<UInt8>) throws(RequestHead.Refusal) {
+        // The usual one at once: a path, nothing that would have to be escaped.
+        let (lowest, highest) = unsafe target.reduce((UInt8.max, UInt8.min)) { (min($0.0, $1), max($0.1, $1)) }
+        if lowest > 0x20, highest < 0x7F, unsafe target.first == UInt8(ascii: "/") {
+            let mark = unsafe target.firstIndex(of: UInt8(ascii: "?")) ?? target.endIndex
+            path = unsafe String(decoding: UnsafeBufferPointer(rebasing: target[..<mark]), as: UTF8.self)
+            query = unsafe String(decoding: UnsafeBufferPointer(rebasing: target[mark...].dropFirst()), as: UTF8.self)
+            return
+        }
         guard unsafe target.allSatisfy({ $0 > 0x20 && $0 != 0x7F }),
             let text = unsafe String(validating: target, as: UTF8.self)
         else { throw RequestHead.Refusal(reason: "the target has characters that must be percent-encoded") }

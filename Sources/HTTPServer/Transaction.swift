@@ -87,7 +87,7 @@ internal import Synchronization
         if let length = head.contentLength {
             guard length <= core.configuration.maximumBodyBytes else { return send(tooLarge, closing: true) }
             // An announcement is no reason to hold much memory.
-            body.reserveCapacity(min(length, 64 << 10))
+            if length > 0 { body.reserveCapacity(min(length, 64 << 10)) }
         }
         stage = .body(head)
         return .YES
@@ -106,7 +106,6 @@ internal import Synchronization
     }
 
     private func dispatch(_ head: RequestHead) -> MHD_Result {
-        connection?.requestComplete()
         guard bodyBytes <= core.configuration.maximumBodyBytes else { return send(tooLarge, closing: true) }
         guard !core.isStopping else { return send(Core.stopping, closing: true) }
         var request = HTTP.Request(
@@ -114,6 +113,7 @@ internal import Synchronization
             id: requestID, sourceAddress: connection?.address)
         body = []
         if let response = core.configuration.answerAtOnce(&request) { return send(response, closing: core.isStopping) }
+        connection?.requestComplete()
         let exchange = Exchange(request, core: core, handle: handle)
         stage = .exchange(exchange)
         core.handler(exchange)

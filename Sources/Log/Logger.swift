@@ -88,12 +88,17 @@ extension Logger {
         }
 
         package mutating func member(_ name: String, _ value: Logger.Value) {
-            if bytes.count > 1 { bytes.append(UInt8(ascii: ",")) }
-            // A name of ours has nothing to escape.
-            bytes.append(UInt8(ascii: "\""))
-            bytes.append(contentsOf: name.utf8)
-            bytes.append(UInt8(ascii: "\""))
-            bytes.append(UInt8(ascii: ":"))
+            let utf8 = name.utf8
+            let name = utf8.span
+            let isFirst = bytes.count == 1
+            bytes.append(addingCapacity: name.count + 4) { line in
+                if !isFirst { line.append(UInt8(ascii: ",")) }
+                line.append(UInt8(ascii: "\""))
+                // A name of ours has nothing to escape.
+                for index in name.indices { line.append(name[index]) }
+                line.append(UInt8(ascii: "\""))
+                line.append(UInt8(ascii: ":"))
+            }
             switch value {
             case .string(let text): string(text)
             case .integer(let number): bytes.append(contentsOf: String(number).utf8)
@@ -113,19 +118,26 @@ extension Logger {
         }
 
         private mutating func string(_ text: String) {
-            bytes.append(UInt8(ascii: "\""))
-            var text = text
-            text.withUTF8 { utf8 in
-                // Almost no text has anything to escape.
-                if unsafe utf8.allSatisfy({
-                    $0 > 0x1F && $0 != 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\")
-                }) {
-                    unsafe bytes.append(contentsOf: utf8)
-                } else {
-                    unsafe utf8.forEach { escaped($0) }
+            let utf8 = text.utf8
+            let text = utf8.span
+            // Almost no text has anything to escape.
+            var isPlain = true
+            for index in text.indices where !Self.isPlain(text[index]) { isPlain = false }
+            if isPlain {
+                bytes.append(addingCapacity: text.count + 2) { line in
+                    line.append(UInt8(ascii: "\""))
+                    for index in text.indices { line.append(text[index]) }
+                    line.append(UInt8(ascii: "\""))
                 }
+            } else {
+                bytes.append(UInt8(ascii: "\""))
+                for index in text.indices { escaped(text[index]) }
+                bytes.append(UInt8(ascii: "\""))
             }
-            bytes.append(UInt8(ascii: "\""))
+        }
+
+        private static func isPlain(_ byte: UInt8) -> Bool {
+            byte > 0x1F && byte != 0x7F && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\")
         }
 
         private mutating func escaped(_ byte: UInt8) {

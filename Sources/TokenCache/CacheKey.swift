@@ -30,7 +30,7 @@ struct TokenQuery {
     let minimumLife: Duration?
 
     /// Nil for whatever must be passed on: another route or method, a flush, a body, arguments that are repeated or unknown.
-    init?(_ request: Request) {
+    init?(_ request: borrowing Request) {
         guard request.path == "/api/token", request.method == .get || request.method == .head, request.body.isEmpty,
             let query = QueryString(parsing: request.query)
         else { return nil }

@@ -25,6 +25,9 @@ void csystem_forbid_core_dumps(void);
 // pipe2 is a GNU extension that the overlay does not show; both ends close on exec. 0 or an errno.
 int csystem_pipe(int *_Nonnull readEnd, int *_Nonnull writeEnd);
 
+// Gives whole pages that hold nothing back to the system, of every thread's heap (malloc.h is no part of Swift's Glibc).
+void csystem_return_memory(void);
+
 // Asks for SIGKILL when the parent ends, and ends at once where it has ended already (prctl is variadic).
 void csystem_die_with_parent(void);
 
