@@ -79,7 +79,7 @@ import Testing
             #expect(try world.ask("app").json()["source"] == "upstream")
             try database.execute("UPDATE token SET expires_at = 1000, minted_at = 1")
             // Long enough for every instance to start and to find somebody else at it.
-            try world.control("faults", #"{"endpoint": "/cgi-bin/token", "fault": "delay", "delay_ms": 2500}"#)
+            try world.control("faults", #"{"endpoint": "/cgi-bin/token", "fault": "delay", "delay_ms": 4500}"#)
             let answers = Lock<[Answer]>([])
             concurrently(300) { _ in
                 guard let answer = try? world.ask("app") else { return }
@@ -92,7 +92,7 @@ import Testing
             #expect(tokens.count == 300)
             #expect(Set(tokens).count == 1)
             // On a busy machine the first are done before the last are needed.
-            #expect((45...50).contains(world.instances().count), "\(world.instances().count)")
+            #expect((40...50).contains(world.instances().count), "\(world.instances().count)")
             #expect(try world.calls("app") == 2)
         }
     }
