@@ -17,6 +17,12 @@ package struct Router<Endpoint: Sendable>: Sendable {
                 $0.first == ":" ? .parameter(String($0.dropFirst())) : .literal(String($0))
             }
         }
+
+        /// Whether a path of these literal segments is one of its own.
+        fileprivate func takes(_ path: [RouteSegment]) -> Bool {
+            path.count == segments.count
+                && zip(segments, path).allSatisfy { segment, literal in segment.isParameter || segment == literal }
+        }
     }
 
     package enum Match: Sendable {
@@ -28,9 +34,16 @@ package struct Router<Endpoint: Sendable>: Sendable {
     }
 
     package let routes: [Route]
+    /// Those without parameters, whose whole path can be compared at once.
+    private let literals: [Route]
 
     package init(_ routes: [Route]) {
         self.routes = routes
+        literals = routes.enumerated().filter { index, route in
+            // One that comes after a pattern which takes its path as well is never found.
+            !route.pattern.contains(":")
+                && !routes[..<index].contains { $0.method == route.method && $0.takes(route.segments) }
+        }.map(\.element)
     }
 
     /// Finds the route of a percent-encoded path.
@@ -38,6 +51,9 @@ package struct Router<Endpoint: Sendable>: Sendable {
     /// Literal segments are compared after decoding, byte by byte. HEAD is answered wherever GET is (RFC 9110, 9.3.2);
     /// what writes the answer leaves its body out.
     package func match(_ method: Method, path: String) -> Match {
+        for route in literals where route.pattern.utf8.count == path.utf8.count && route.pattern == path {
+            if route.method == method { return .found(route, parameters: [:]) }
+        }
         guard let segments = RequestPath.segments(of: path) else { return .malformed }
         var allowed: [Method] = []
         for route in routes {
@@ -51,9 +67,11 @@ package struct Router<Endpoint: Sendable>: Sendable {
 }
 
 /// A part of a pattern; no part of `Router`, so that the comparison of every request with every route is no generic code.
-private enum RouteSegment: Sendable {
+private enum RouteSegment: Sendable, Equatable {
     case literal(String)
     case parameter(String)
+
+    var isParameter: Bool { if case .parameter = self { true } else { false } }
 
     static func parameters(_ segments: [RouteSegment], of path: [String]) -> [String: String]? {
         guard path.count == segments.count else { return nil }

@@ -18,21 +18,8 @@ extension DatabaseStore: TokenStore {
 
     package func read(_ id: SecretID, keyID: String?, clock: any Clock) throws(StoreError) -> Reading {
         let asked = clock.now()
-        // Without the key nothing is answered, so that its row may lead; each table is met by its primary key.
         let isKeyed = keyID != nil
-        let keyColumns: Query = if isKeyed { "\(unsafeSQL: GrantColumns.list), " } else { "" }
-        let source: Query = if isKeyed { "api_key LEFT JOIN realm ON realm.id = \(id.realm)" } else { "realm" }
-        let condition: Query = if let keyID { "api_key.id = \(keyID)" } else { "realm.id = \(id.realm)" }
-        let found = try rows(
-            """
-            SELECT \(now), \(keyColumns)realm.recipe_version, realm.valid_from,
-                CASE WHEN realm.config IS NOT NULL OR realm.logic_code <> '' THEN 1 ELSE 0 END, realm.policy,
-                realm.id, secret.`key`, secret.version, secret.valid_from, \(unsafeSQL: TokenColumns.list)
-            FROM \(source)
-                LEFT JOIN secret ON secret.realm = realm.id AND secret.`key` = \(id.key)
-                LEFT JOIN token ON token.realm = secret.realm AND token.`key` = secret.`key`
-            WHERE \(condition)
-            """)
+        let found = try rows(lookupQuery(id, keyID: keyID))
         guard let row = found.first else {
             if isKeyed { try GrantColumns.readNothing(&scopes, sealer) }
             return Reading(.unknownRealm)
@@ -46,6 +33,33 @@ extension DatabaseStore: TokenStore {
             var columns = rest
             return try self.lookup(id, &columns, now: now, asked: asked)
         }
+    }
+
+    /// A hit asks nothing else: its long text is made once.
+    private func lookupQuery(_ id: SecretID, keyID: String?) -> Query {
+        let now = self.now
+        if let keyID {
+            let text = keyedLookupText ?? Self.lookupText(now, from: "api_key LEFT JOIN realm ON realm.id = ?")
+            keyedLookupText = text
+            let arguments: [Value] = [.text(id.realm), .text(id.key), .text(keyID)]
+            return Query(unsafeSQL: text, arguments: now.arguments + arguments)
+        }
+        let text = lookupText ?? Self.lookupText(now, from: nil)
+        lookupText = text
+        return Query(unsafeSQL: text, arguments: now.arguments + [.text(id.key), .text(id.realm)])
+    }
+
+    /// Without the key nothing is answered, so that its row may lead; each table is met by its primary key.
+    private static func lookupText(_ now: Query, from keyed: String?) -> String {
+        """
+        SELECT \(now.text), \(keyed == nil ? "" : GrantColumns.list + ", ")realm.recipe_version, realm.valid_from,
+            CASE WHEN realm.config IS NOT NULL OR realm.logic_code <> '' THEN 1 ELSE 0 END, realm.policy,
+            realm.id, secret.`key`, secret.version, secret.valid_from, \(TokenColumns.list)
+        FROM \(keyed ?? "realm")
+            LEFT JOIN secret ON secret.realm = realm.id AND secret.`key` = ?
+            LEFT JOIN token ON token.realm = secret.realm AND token.`key` = secret.`key`
+        WHERE \(keyed == nil ? "realm.id" : "api_key.id") = ?
+        """
     }
 
     private func lookup(

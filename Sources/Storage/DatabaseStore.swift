@@ -11,6 +11,9 @@ package final class DatabaseStore {
     let sealer: Sealer
     private var policies = StoredPolicies()
     var scopes = StoredScopes()
+    /// The text of a hit's statement, with a caller's key and without.
+    var keyedLookupText: String?
+    var lookupText: String?
 
     private let clock: (any Clock)?
     private var isInTransaction = false

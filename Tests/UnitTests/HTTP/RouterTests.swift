@@ -23,6 +23,17 @@ import Testing
         #expect(found(.delete, "/api/secret/wx/%E4%B8%AD")?.1 == ["realm": "wx", "key": "中"])
     }
 
+    @Test func `of two routes that take a path the first is found, whichever has a parameter`() {
+        func found(_ patterns: [String]) -> String? {
+            let router = Router(patterns.map { Router.Route(.get, $0, $0) })
+            guard case .found(let route, _) = router.match(.get, path: "/a/b") else { return nil }
+            return route.endpoint
+        }
+        #expect(found(["/a/:x", "/a/b"]) == "/a/:x")
+        #expect(found(["/a/b", "/a/:x"]) == "/a/b")
+        #expect(found(["/:x/c", "/a/b"]) == "/a/b")
+    }
+
     @Test func `HEAD is answered where GET is`() {
         #expect(found(.head, "/api/realm/x")?.0 == "one")
         #expect(found(.head, "/api/secret/a/b") == nil)
