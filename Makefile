@@ -1,6 +1,6 @@
 # make run      builds, then starts the local platform: token-server behind a function runtime at PORT, token-server-cache
-#               at PORT+1, an embedded store, a fake provider. Takes PORT (8080), PLATFORM (lambda), DATABASE_URL and every other setting of the
-#               functions from the command line or the environment. Ctrl-C stops all of it. Data: build/run
+#               at PORT+1, an embedded store, a fake provider. Takes PORT (8080), PLATFORM (lambda), DATA (build/run), DATABASE_URL and every
+#               other setting of the functions from the command line or the environment. Ctrl-C stops all of it
 # make test     every test: pure, simulated, on real MariaDB and SQLite, end to end
 # make fuzz     mutated inputs for whatever reads what comes from outside
 # make simulate SEEDS=100000   so many histories of the refresh protocol; FROM is the first seed
@@ -41,9 +41,10 @@ build/bin/.built: $(sources)
 ## Running.
 
 export PORT ?= 8080
+DATA ?= build/run
 
 run: build/bin/.built
-	@exec build/bin/event-server run --programs build/bin --bootstrap ./bootstrap --data build/run --template $(if $(filter fc,$(PLATFORM)),s.yaml,template.yml)
+	@exec build/bin/event-server run --programs build/bin --bootstrap ./bootstrap --data "$(DATA)" --template $(if $(filter fc,$(PLATFORM)),s.yaml,template.yml)
 
 ## Testing.
 

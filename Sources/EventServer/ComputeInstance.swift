@@ -27,6 +27,8 @@ final class ComputeInstance: Sendable {
         var process: FunctionProcess?
         var program: ProgramFiles
         var isFrozen = false
+        /// False while it fails its health checks: it gets no requests.
+        var isHealthy = true
         /// It is ended with its requests, not after them.
         var endsAtOnce = false
         /// A request has overrun its time, so it is not asked to end well.
@@ -38,7 +40,10 @@ final class ComputeInstance: Sendable {
 
     let number: Int
     let port = LoopbackPort.free()
-    let initialization = ComputeInitialization()
+    /// The call of `/initialize`.
+    let initialization = FirstCall()
+    /// The first health check.
+    let firstCheck = FirstCall()
     private let settings: PlatformSettings
     private let clock: any Clock
     private let startedAt: Moment
@@ -60,7 +65,7 @@ final class ComputeInstance: Sendable {
     /// Takes a place on it; false where it has none, or takes no more requests.
     func take(limit: Int, now: Moment) -> Bool {
         load.withLock { load in
-            guard load.state == .starting || load.state == .ready, load.requests < limit else { return false }
+            guard load.takesRequests, load.requests < limit else { return false }
             load.requests += 1
             if load.busySince == nil { load.busySince = now }
             if load.isFrozen {
@@ -110,7 +115,12 @@ final class ComputeInstance: Sendable {
     }
 
     var state: State { load.withLock { $0.state } }
-    var takesRequests: Bool { [.starting, .ready].contains(state) }
+    var takesRequests: Bool { load.withLock { $0.takesRequests } }
+    var isFrozen: Bool { load.withLock { $0.isFrozen } }
+    var isHealthy: Bool {
+        get { load.withLock { $0.isHealthy } }
+        set { load.withLock { $0.isHealthy = newValue } }
+    }
     /// The largest resident set, as of its last request.
     var peakKilobytes: Int64 {
         load.withLock { $0.peakKilobytes > 0 ? $0.peakKilobytes : $0.process?.peakKilobytes ?? 0 }
@@ -234,5 +244,6 @@ final class ComputeInstance: Sendable {
 }
 
 extension ComputeInstance.Load {
+    fileprivate var takesRequests: Bool { isHealthy && (state == .starting || state == .ready) }
     fileprivate var mayEnd: Bool { state == .leaving && (requests == 0 || endsAtOnce) }
 }

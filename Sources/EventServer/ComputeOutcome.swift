@@ -19,6 +19,9 @@ enum ComputeOutcome {
         return problem(.badGateway, "FunctionNotStarted", "the function does not start\(code)\(lines)")
     }
 
+    /// It listens, and does not answer as it should.
+    static func notStarted(_ reason: String) -> Response { problem(.badGateway, "FunctionNotStarted", reason) }
+
     /// A failed initializer is a success of HTTP, with its own field.
     static func notInitialized(_ reason: String) -> Response {
         var response = problem(.ok, "InitializationError", reason)

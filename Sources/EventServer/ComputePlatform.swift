@@ -178,7 +178,12 @@ package final class ComputePlatform: Sendable {
             state.instances.append(instance)
             return (instance, true)
         }
-        if let instance, isNew { BackgroundThread.start { self.run(instance) } }
+        if let instance, isNew {
+            BackgroundThread.start { self.run(instance) }
+            if settings.healthCheck != nil {
+                BackgroundThread.start { ComputeHealth(settings: self.settings).watch(instance, by: self.makeClient()) }
+            }
+        }
         return instance
     }
 

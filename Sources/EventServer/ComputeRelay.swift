@@ -20,6 +20,9 @@ struct ComputeRelay: Sendable {
         if let failure = ComputeHooks(settings: settings).initialize(instance, by: client) {
             return .answered(ComputeOutcome.notInitialized(failure), status: "init")
         }
+        if let failure = ComputeHealth(settings: settings).checkFirst(instance, by: client) {
+            return .answered(ComputeOutcome.notStarted(failure), status: "init")
+        }
         let begun = clock.now()
         // What is larger than this is no answer of a function.
         var limits = ClientLimits(total: settings.timeout, responseBytes: 32 << 20)

@@ -34,6 +34,8 @@ package struct PlatformSettings: Sendable {
     package var initializeLimit: Duration?
     /// Function Compute: the time that `/pre-stop` may take; nil where the function has no such hook.
     package var preStopLimit: Duration?
+    /// Function Compute: how it looks whether instances are well; nil where it does not.
+    package var healthCheck: HealthCheck?
     /// Function Compute: answer as the domain that every function has, which makes a download of every answer.
     package var isDefaultDomain = false
     /// The function's own variables.

@@ -1,6 +1,6 @@
 internal import YAML
 
-/// The timers and lifecycle hooks in a Serverless Devs file with functions of the component fc3.
+/// The timers, lifecycle hooks and health checks in a Serverless Devs file with functions of the component fc3.
 ///
 /// https://github.com/devsapp/fc3/blob/master/src/schema.json
 struct ServerlessDevsFile {
@@ -27,13 +27,21 @@ struct ServerlessDevsFile {
     func hooks() throws(Mistake) -> [LifecycleHooks] {
         var hooks: [LifecycleHooks] = []
         for (id, props, field) in functions {
-            guard let config = props["instanceLifecycleConfig"] else { continue }
+            let life = props["instanceLifecycleConfig"]
+            let health = props["customRuntimeConfig"]?["healthCheckConfig"]
+            if life == nil, health == nil { continue }
             let inner = field + ".instanceLifecycleConfig"
             hooks.append(
                 LifecycleHooks(
                     handler: try handler(of: id, props, field),
-                    initializeLimit: try limit(config, "initializer", 1...300, inner),
-                    preStopLimit: try limit(config, "preStop", 1...90, inner)))
+                    initializeLimit: try life.flatMap { life throws(Mistake) in
+                        try limit(life, "initializer", 1...300, inner)
+                    },
+                    preStopLimit: try life.flatMap { life throws(Mistake) in try limit(life, "preStop", 1...90, inner)
+                    },
+                    healthCheck: try health.map { health throws(Mistake) in
+                        try healthCheck(health, field + ".customRuntimeConfig.healthCheckConfig")
+                    }))
         }
         return hooks
     }
@@ -55,15 +63,34 @@ struct ServerlessDevsFile {
         _ config: Node, _ name: String, _ range: ClosedRange<Int>, _ field: String
     ) throws(Mistake) -> Duration? {
         guard let hook = config[name] else { return nil }
-        guard let timeout = try text(hook, "timeout", "\(field).\(name)") else {
-            return .seconds(range.upperBound)
-        }
-        guard let seconds = Int(timeout.text), range.contains(seconds) else {
+        return .seconds(try number(hook, "timeout", range, "\(field).\(name)") ?? range.upperBound)
+    }
+
+    /// What the schema and the pages of the cloud allow, and what counts where nothing is said.
+    private func healthCheck(_ config: Node, _ field: String) throws(Mistake) -> HealthCheck {
+        guard let path = try text(config, "httpGetUrl", field), path.text.hasPrefix("/") else {
             throw Mistake(
-                "\(timeout.text) is no whole number from \(range.lowerBound) to \(range.upperBound)", at: timeout.node,
-                "\(field).\(name).timeout")
+                "it must be a path, which begins with /", at: config["httpGetUrl"] ?? config, "\(field).httpGetUrl")
         }
-        return .seconds(seconds)
+        return HealthCheck(
+            path: path.text,
+            initialDelay: .seconds(try number(config, "initialDelaySeconds", 0...120, field) ?? 0),
+            period: .seconds(try number(config, "periodSeconds", 1...120, field) ?? 3),
+            timeout: .seconds(try number(config, "timeoutSeconds", 1...3, field) ?? 1),
+            failureThreshold: try number(config, "failureThreshold", 1...120, field) ?? 3,
+            successThreshold: try number(config, "successThreshold", 1...120, field) ?? 1)
+    }
+
+    private func number(
+        _ node: Node, _ name: String, _ range: ClosedRange<Int>, _ field: String
+    ) throws(Mistake) -> Int? {
+        guard let text = try text(node, name, field) else { return nil }
+        guard let number = Int(text.text), range.contains(number) else {
+            throw Mistake(
+                "\(text.text) is no whole number from \(range.lowerBound) to \(range.upperBound)", at: text.node,
+                "\(field).\(name)")
+        }
+        return number
     }
 
     private func timer(_ trigger: Node, handler: String, _ field: String) throws(Mistake) -> TimerTrigger {

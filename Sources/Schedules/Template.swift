@@ -1,6 +1,6 @@
 internal import YAML
 
-/// A deployment template: the timers and lifecycle hooks of its functions.
+/// A deployment template: the timers, lifecycle hooks and health checks of its functions.
 package struct Template: Sendable {
     package enum Format: String, Sendable {
         case sam = "an AWS SAM template"

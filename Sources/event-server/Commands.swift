@@ -24,7 +24,7 @@ enum Commands {
           --freeze              stop an instance (SIGSTOP) while it has no request, as the clouds do
           --env NAME=VALUE      a variable of the function; may be repeated
           --record FILE         write each event that comes from outside, and its answer, as a line of JSON, secrets masked
-          --template FILE       run the timers and call the hooks that this template gives
+          --template FILE       run the timers, hooks and health checks that this template gives
                                 the function (template.yml, or s.yaml on fc)
           lambda alone:
           --shape SHAPE         v2 (default), url, v1, alb, alb-multi

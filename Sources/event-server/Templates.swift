@@ -49,6 +49,7 @@ extension Template {
         if let hooks = hooks.first(where: { $0.handler == settings.functionName }) {
             settings.initializeLimit = settings.initializeLimit ?? hooks.initializeLimit
             settings.preStopLimit = settings.preStopLimit ?? hooks.preStopLimit
+            settings.healthCheck = hooks.healthCheck
         }
         return settings
     }

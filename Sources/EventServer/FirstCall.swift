@@ -1,8 +1,8 @@
 internal import Glibc
 internal import Locks
 
-/// The one call of `/initialize` that an instance gets before its first request; one that fails is tried again by the next request.
-final class ComputeInitialization: Sendable {
+/// A call that an instance gets once before its first request; one that fails is tried again by the next request.
+final class FirstCall: Sendable {
     private enum Progress: Sendable {
         case notYet, running, done
     }
@@ -15,7 +15,13 @@ final class ComputeInitialization: Sendable {
 
     private let state = Lock(State())
 
-    /// Initialises the instance, or waits for who does; answers why it failed, nil where it is done.
+    var isDone: Bool {
+        state.withLock { state in
+            if case .done = state.progress { true } else { false }
+        }
+    }
+
+    /// Makes the call, or waits for who does; answers why it failed, nil where it is done.
     ///
     /// - Parameter call: makes the call; nil is success.
     func perform(_ call: () -> String?) -> String? {
