@@ -159,6 +159,47 @@ import Tokens
         #expect(try #require(try world.opened()) == ("canary of app", Self.there))
     }
 
+    /// Only a database in which others write meanwhile has this case.
+    @Test func `a confirmation that is overtaken by rekey begins again, and all of it is done`() throws {
+        let world = try World(.mariaDB)
+        let connection = HookedConnection(try world.database.connection())
+        let store = DatabaseStore(connection, keys: MasterKeys.text("new", "old"))
+        let keys = try MasterKeys(parsing: MasterKeys.text("new", "old"))
+        let other = try world.database.connection()
+        var resealed: [Int] = []
+        connection.beforeExecuting = { query in
+            guard query.text.hasPrefix("UPDATE secret "), resealed.isEmpty else { return }
+            resealed = (try? Rekeying(other, keys).run().map(\.resealed)) ?? []
+        }
+        #expect(try store.confirmSecrets(of: "wx", Self.there) == 2)
+        #expect(resealed.first == 2)
+        try world.use("new")
+        for key in ["app", "two"] {
+            let opened = try #require(try world.opened(SecretID(realm: "wx", key: key)))
+            #expect(opened == ("canary of \(key)", Self.there))
+        }
+    }
+
+    /// What rekey has read is bound to where it led; whoever confirms another place meanwhile has won.
+    @Test(arguments: Driver.allCases)
+    func `rekey that is overtaken by a confirmation leaves what was confirmed`(_ driver: Driver) throws {
+        let world = try World(driver)
+        let connection = HookedConnection(try world.database.connection())
+        var confirmed = 0
+        connection.beforeExecuting = { query in
+            guard query.text.hasPrefix("UPDATE secret "), confirmed == 0 else { return }
+            confirmed = (try? world.store.confirmSecrets(of: "wx", Self.there)) ?? 0
+        }
+        let counts = try Rekeying(connection, MasterKeys(parsing: MasterKeys.text("new", "old"))).run()
+        #expect(confirmed == 2)
+        #expect(counts.first?.remaining == 0)
+        try world.use("new")
+        for key in ["app", "two"] {
+            let opened = try #require(try world.opened(SecretID(realm: "wx", key: key)))
+            #expect(opened == ("canary of \(key)", Self.there))
+        }
+    }
+
     // MARK: Credentials from before
 
     @Test(arguments: Driver.allCases)

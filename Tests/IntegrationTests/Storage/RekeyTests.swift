@@ -224,36 +224,3 @@ import Tokens
         for number in 0..<3 { #expect(try Self.trouble(store, number) == nil) }
     }
 }
-
-/// A connection that tells of every statement which changes something before it is run.
-private final class HookedConnection: Connection {
-    private let connection: any Connection
-    var beforeExecuting: (Query) -> Void = { _ in }
-
-    init(_ connection: any Connection) {
-        self.connection = connection
-    }
-
-    var dialect: Dialect { connection.dialect }
-
-    func execute(_ query: Query) throws(DatabaseError) -> Int {
-        beforeExecuting(query)
-        return try connection.execute(query)
-    }
-
-    func rows(_ query: Query) throws(DatabaseError) -> [Row] {
-        try connection.rows(query)
-    }
-
-    func transaction<Result>(_ body: () throws -> Result) throws -> Result {
-        try connection.transaction(body)
-    }
-
-    func exists(_ object: SchemaObject) throws(DatabaseError) -> Bool {
-        try connection.exists(object)
-    }
-
-    func close() {
-        connection.close()
-    }
-}

@@ -1,0 +1,34 @@
+import SQL
+
+/// A connection that tells of every statement which changes something before it is run.
+final class HookedConnection: Connection {
+    private let connection: any Connection
+    var beforeExecuting: (Query) -> Void = { _ in }
+
+    init(_ connection: any Connection) {
+        self.connection = connection
+    }
+
+    var dialect: Dialect { connection.dialect }
+
+    func execute(_ query: Query) throws(DatabaseError) -> Int {
+        beforeExecuting(query)
+        return try connection.execute(query)
+    }
+
+    func rows(_ query: Query) throws(DatabaseError) -> [Row] {
+        try connection.rows(query)
+    }
+
+    func transaction<Result>(_ body: () throws -> Result) throws -> Result {
+        try connection.transaction(body)
+    }
+
+    func exists(_ object: SchemaObject) throws(DatabaseError) -> Bool {
+        try connection.exists(object)
+    }
+
+    func close() {
+        connection.close()
+    }
+}
