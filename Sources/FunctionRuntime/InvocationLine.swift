@@ -3,15 +3,12 @@ internal import Log
 
 /// The one log line of an invocation.
 ///
-/// No query is ever in it: secrets travel there.
+/// No query is ever in it, no path and no word for a method that the caller invented: secrets travel there, by mistake too.
 struct InvocationLine {
-    /// Bytes of a path that are shown; the rest is the caller's to invent.
-    private static let pathLimit = 200
-
     private let id: String
     private let isCold: Bool
     private var gatewayID: String?
-    private var method: String?
+    private var method: Method?
     private var path: String?
     private var job: String?
     private var status: Int?
@@ -25,7 +22,7 @@ struct InvocationLine {
 
     mutating func note(gatewayID: String, method: Method, path: String) {
         self.gatewayID = gatewayID.isEmpty || gatewayID == id ? nil : gatewayID
-        self.method = method.rawValue
+        self.method = method
         self.path = path
     }
 
@@ -48,10 +45,12 @@ struct InvocationLine {
         logger.log(level, "invocation") { line in
             line.member("request_id", .string(id))
             if let gatewayID { line.member("gateway_request_id", .string(gatewayID)) }
-            if let method { line.member("method", .string(method)) }
-            // A route says what a path says without what the caller put in it.
+            if let method { line.member("method", .string(Self.methods.contains(method) ? method.rawValue : "-")) }
+            // A route says what a path says without what the caller put in it; where there is none, its length must do.
             if let path, !notes.contains(where: { $0.name == "route" }) {
-                line.member("path", .string(shown(path)))
+                let isPlatforms = Self.platformPaths.contains(path)
+                line.member("route", .string(isPlatforms ? path : "-"))
+                if !isPlatforms { line.member("path_bytes", .integer(Int64(path.utf8.count))) }
             }
             if let job { line.member("job", .string(job)) }
             if let status { line.member("status", .integer(Int64(status))) }
@@ -71,27 +70,9 @@ struct InvocationLine {
         }
     }
 
-    /// The path up to whatever could begin a query, also where its beginning was encoded by mistake.
-    private func shown(_ path: String) -> String {
-        if path.utf8.count <= Self.pathLimit, !path.utf8.contains(where: { Self.isMark($0) }) { return path }
-        let bytes = Array(path.utf8.prefix(Self.pathLimit))
-        let end = bytes.indices.first { at in
-            guard Self.isMark(bytes[at]) else { return false }
-            return bytes[at] != UInt8(ascii: "%")
-                || Self.encodedMarks.contains { bytes[(at + 1)...].starts(with: $0.utf8) }
-        }
-        return String(decoding: bytes[..<(end ?? bytes.endIndex)], as: UTF8.self)
-    }
-
-    private static func isMark(_ byte: UInt8) -> Bool {
-        switch byte {
-        case UInt8(ascii: "%"), UInt8(ascii: ";"), UInt8(ascii: "="), UInt8(ascii: "&"), UInt8(ascii: "#"): true
-        default: false
-        }
-    }
-
-    /// `?`, `;`, `=`, `&` and `#` behind a percent sign, and a percent sign that was encoded itself.
-    private static let encodedMarks = ["3F", "3f", "3B", "3b", "3D", "3d", "26", "23", "25"]
+    /// What the platform itself asks for.
+    private static let platformPaths: Set = ["/invoke", "/initialize", "/pre-stop", "/pre-freeze"]
+    private static let methods: Set<Method> = [.get, .head, .post, .put, .delete, .patch, .options]
 
     private func level(_ delivery: Result<Delivery, RuntimeAPIError>) -> Logger.Level {
         if error != nil { return .error }

@@ -116,15 +116,14 @@ package final class TokenService: Handler {
         -> Outcome
     {
         let match = Endpoint.router.match(request.method, path: request.path)
+        if case .found(let found, _) = match { trail.route = found.pattern }
         if case .found(let found, _) = match, found.endpoint.isOpen {
-            trail.route = found.pattern
             return .respond(health(found.endpoint))
         }
         let visit = try settings.authorization.visit(request, from: settings.proxies.address(of: request))
         if state == nil { try checkRate(visit) }
         trail.visit = visit
         if case .found(let found, _) = match, found.endpoint == .token || found.endpoint == .refreshToken {
-            trail.route = found.pattern
             // Who asks shows in the statement that reads the token.
             return try token(request, found.endpoint, visit, resuming: state as? Patience)
         }
@@ -136,7 +135,6 @@ package final class TokenService: Handler {
         case .notFound: throw .noRoute
         case .methodNotAllowed(let allowed): throw .methodNotAllowed(allowed)
         case .found(let found, let parameters):
-            trail.route = found.pattern
             if caller.role < found.endpoint.leastRole { throw .forbidden }
             return .respond(try answer(request, found.endpoint, parameters, caller))
         }

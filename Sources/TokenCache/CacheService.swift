@@ -33,6 +33,9 @@ package final class CacheService: Handler {
             case .respond(let answer): response = answer
             case .wait(let delay, let state): return .wait(delay: delay, state: state)
             }
+            if response.notes.first?.name != "route" {
+                response.notes.insert((name: "route", value: "/api/token"), at: 0)
+            }
             response.notes.append((name: "realm", value: query.cacheKey.realm))
         } else {
             response = pass(request)

@@ -20,8 +20,12 @@ struct CachedAnswer: Sendable {
     private let head: [UInt8]
     private let middle: [UInt8]
 
-    private static let freshNotes = [(name: "outcome", value: "token"), (name: "source", value: "memory")]
-    private static let staleNotes = [(name: "outcome", value: "stale"), (name: "source", value: "memory")]
+    private static let freshNotes = [
+        (name: "route", value: "/api/token"), (name: "outcome", value: "token"), (name: "source", value: "memory"),
+    ]
+    private static let staleNotes = [
+        (name: "route", value: "/api/token"), (name: "outcome", value: "stale"), (name: "source", value: "memory"),
+    ]
 
     /// No answer is kept longer, whatever the server says; nor is its verdict on a caller, also while the server fails: so a
     /// key that was revoked works for a minute at most.

@@ -200,13 +200,29 @@ final class LeakRun {
             try ask("PATCH", path + "?secret=\(stray)", as: administrator)
             try ask("GET", path + "?realm=wx&key=app&secret=\(stray)", as: callers[3].key, cache: true)
         }
-        for path in [
-            "/none?secret=\(stray)", "/none%3Fsecret=\(stray)", "/%2e%2e/?secret=\(stray)", "/none;secret=\(stray)",
-        ] {
-            for cache in [false, true] { try ask("GET", path, as: administrator, cache: cache) }
-        }
+        try askWhatIsNoRoute(stray)
         let large = #"{"realm": "wx", "key_1": "\#(stray)", "x": ""# + String(repeating: "x", count: 1 << 20) + "\"}"
         try ask("POST", "/api/secret", large, as: administrator)
+    }
+
+    /// Paths and methods that nobody has thought of, and names of what is not there.
+    private func askWhatIsNoRoute(_ stray: String) throws {
+        let encoded = stray.utf8.map { "%" + String($0, radix: 16) }.joined()
+        let paths = [
+            "/none?secret=\(stray)", "/none%3Fsecret=\(stray)", "/%2e%2e/?secret=\(stray)", "/none;secret=\(stray)",
+            "/\(stray)", "/\(encoded)", "/\(stray)/", "//\(stray)", "/\(stray)?\(stray)", "/x/../\(stray)",
+            "/%zz\(stray)",
+            "/api/\(stray)", "/api/token/\(stray)", "/api/token\(stray)", "/api/secret/wx/app/\(stray)",
+            "/api/secret/wx/app/token/\(encoded)", "/api/realm/\(stray)", "/api/realm/wx/\(stray)", "/api/key/\(stray)",
+            "/api/secret/wx/\(stray)", "/api/secret/\(stray)", "/invoke/\(stray)", "/pong/\(stray)", "/readyz\(stray)",
+            "/2015-03-31/functions/\(stray)/x", "/_event-server/\(stray)", "/" + String(repeating: stray, count: 100),
+        ]
+        for path in paths {
+            for cache in [false, true] {
+                for method in ["GET", "POST", stray] { try ask(method, path, as: administrator, cache: cache) }
+                try ask("GET", path, as: nil, cache: cache)
+            }
+        }
     }
 
     // MARK: Failures

@@ -119,7 +119,7 @@ import Testing
             #expect(seen.count { $0 == "end 200" } == 3, "\(seen)")
             let lines = function.lines.filter { $0["event"] == "invocation" }
             let lastToken = lines.lastIndex { $0["route"] == "/api/token" } ?? .max
-            let firstEnd = lines.firstIndex { $0["path"] == "/pre-stop" } ?? 0
+            let firstEnd = lines.firstIndex { $0["route"] == "/pre-stop" } ?? 0
             #expect(lastToken < firstEnd)
         }
     }
