@@ -26,9 +26,13 @@ final class Core: Sendable {
         self.handler = handler
     }
 
-    static let stopping = Problem(
-        .serviceUnavailable, type: "stopping", title: "Stopping", detail: "this server is stopping", retryAfter: 1
-    ).response(requestID: "")
+    static let stopping = {
+        let problem = Problem(
+            .serviceUnavailable, type: "stopping", title: "Stopping", detail: "this server is stopping", retryAfter: 1)
+        var response = problem.response(requestID: "")
+        response.guardAgainstBrowsers()
+        return response
+    }()
 
     var isStopping: Bool { stopping.load(ordering: .acquiring) }
 

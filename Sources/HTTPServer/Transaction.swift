@@ -155,14 +155,21 @@ internal import Synchronization
 
     private func refuse(_ reason: String) -> MHD_Result {
         let problem = Problem(.badRequest, type: "bad-request", title: "Bad request", detail: reason)
-        return send(problem.response(requestID: requestID), closing: true)
+        return send(response(problem), closing: true)
     }
 
     private var tooLarge: HTTP.Response {
         let limit = core.configuration.maximumBodyBytes
-        return Problem(
-            .contentTooLarge, type: "content-too-large", title: "Content too large",
-            detail: "the body may have \(limit) bytes at most"
-        ).response(requestID: requestID)
+        return response(
+            Problem(
+                .contentTooLarge, type: "content-too-large", title: "Content too large",
+                detail: "the body may have \(limit) bytes at most"))
+    }
+
+    /// No handler has seen it that could guard it.
+    private func response(_ problem: Problem) -> HTTP.Response {
+        var response = problem.response(requestID: requestID)
+        response.guardAgainstBrowsers()
+        return response
     }
 }

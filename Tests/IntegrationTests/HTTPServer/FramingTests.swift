@@ -97,6 +97,8 @@ import Testing
         #expect(answer.status == 400)
         #expect(answer["Content-Type"] == "application/problem+json")
         #expect(answer["Connection"]?.lowercased() == "close")
+        #expect(answer["X-Content-Type-Options"] == "nosniff")
+        #expect(answer["Content-Security-Policy"]?.hasPrefix("default-src 'none'") == true)
         #expect(try Value(parsing: answer.body)["status"] == 400)
         #expect((try? connection.readToEnd()) ?? [] == [])
     }
