@@ -103,7 +103,7 @@ build/bin/simulate: $(sources)
 
 bench: build/bin/cost-benchmark build/bin/.built
 	@.ci/install test bench
-	@for measure in refresh calls memory-hits database-hits hung-provider strangers unsealing authentication log-line; do build/bin/cost-benchmark $$measure; done
+	@for measure in refresh calls memory-hits database-hits hung-provider strangers security; do build/bin/cost-benchmark $$measure; done
 
 paste: build/bin/cost-benchmark
 	@build/bin/cost-benchmark paste

@@ -13,8 +13,7 @@ struct Arguments {
         case memoryHits = "memory-hits"
         case databaseHits = "database-hits"
         case hungProvider = "hung-provider"
-        case strangers, unsealing, authentication
-        case logLine = "log-line"
+        case strangers, security
         /// No measure: what the others have written goes into the project's texts.
         case paste
 
@@ -24,7 +23,7 @@ struct Arguments {
             case .calls: [Tool.ab]
             case .memoryHits: [Tool.ab, Tool.nginx]
             case .databaseHits, .hungProvider: [Tool.ab, Tool.mariadb, Tool.mariadbInstaller]
-            case .refresh, .strangers, .unsealing, .authentication, .logLine, .paste: []
+            case .refresh, .strangers, .security, .paste: []
             }
         }
 
@@ -37,9 +36,9 @@ struct Arguments {
                 case .memoryHits, .databaseHits: ["--rounds", "--seconds"]
                 case .hungProvider: ["--rounds"]
                 case .strangers: []
-                case .unsealing, .authentication, .logLine: ["--rounds"]
+                case .security: ["--rounds"]
                 }
-            let runsPrograms = ![.refresh, .paste, .unsealing, .authentication, .logLine].contains(self)
+            let runsPrograms = ![.refresh, .paste, .security].contains(self)
             return own.union(runsPrograms ? ["--output", "--programs"] : ["--output"])
         }
     }

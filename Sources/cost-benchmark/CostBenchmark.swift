@@ -13,9 +13,8 @@ enum CostBenchmark {
         database-hits  the token server's hits, its token in MariaDB, beside the same statement run by the C client alone
         hung-provider  hits on other keys while 150 callers wait for a provider that hangs
         strangers      whether a reader can tell another's realm from none by the time that an answer takes
-        unsealing      what opening a sealed token adds to a hit, in statements and microseconds
-        authentication what knowing the caller by an API key adds to a hit, the same
-        log-line       what the audit adds to the log's line of a hit, the same
+        security       what authentication, unsealing and the audit's part of the log's line add to a hit,
+                       in statements and microseconds
 
         paste          measures nothing: puts the tables of the last whole run into README.md and docs/cost.md
 
@@ -80,9 +79,7 @@ enum CostBenchmark {
         case .databaseHits: try DatabaseHits.measure(programs: programs, scratch: scratch, rounds)
         case .hungProvider: try HungProvider.measure(programs: programs, scratch: scratch, rounds)
         case .strangers: try StrangerTimes.measure(programs: programs, scratch: scratch)
-        case .unsealing: try UnsealingCosts.measure(scratch: scratch, rounds)
-        case .authentication: try AuthenticationCosts.measure(scratch: scratch, rounds)
-        case .logLine: try LogLineCosts.measure(rounds)
+        case .security: try SecurityCosts.measure(scratch: scratch, rounds)
         case .paste: []
         }
     }

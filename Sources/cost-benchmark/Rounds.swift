@@ -34,10 +34,12 @@ struct Pair {
     private(set) var first = Sample()
     private(set) var second = Sample()
     private(set) var ratio = Sample()
+    private(set) var difference = Sample()
 
     mutating func add(_ first: Double, _ second: Double) {
         self.first.add(first)
         self.second.add(second)
+        difference.add(first - second)
         if second > 0 { ratio.add(first / second) }
     }
 

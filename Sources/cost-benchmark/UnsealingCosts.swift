@@ -10,7 +10,7 @@ internal import Tokens
 enum UnsealingCosts {
     private static let readings = 20_000
 
-    static func measure(scratch: String, _ rounds: Rounds) throws -> [Report.Table] {
+    static func row(scratch: String, _ rounds: Rounds) throws -> [String] {
         let url = try DatabaseURL(parsing: "sqlite:\(scratch)/unsealing")
         let connection = url.connection()
         try MigrationRunner(connection).run(try Schema.migrations(for: connection.dialect))
@@ -18,41 +18,24 @@ enum UnsealingCosts {
         let noting = NotingConnection(connection)
         let noted = DatabaseStore(noting, sealer: Sealer(try BenchmarkKeys.keys()))
         _ = try store.write("bench", RealmChange(config: .set("{}")))
-        var table = Report.Table(
-            title: "What unsealing adds to a hit (embedded store, one thread)",
-            columns: ["token", "statements, sealed", "in clear", "µs, sealed", "in clear", "µs added (least – most)"],
-            rows: [])
-        for length in [40, 160, 512, 4_096] {
-            let token = String(repeating: "t", count: length)
-            let sealed = SecretID(realm: "bench", key: "sealed-\(length)")
-            let clear = SecretID(realm: "bench", key: "clear-\(length)")
-            for id in [sealed, clear] {
-                _ = try store.write(id, ["key_1": .set(Redacted("a"))])
-                let upstream = ScriptedUpstream { _ in .minted(Redacted(token), life: .seconds(7_200)) }
-                _ = Broker(store: store, upstream: upstream, clock: SystemClock())
-                    .decide(id, wish: .token(minimumLife: nil), deadline: nil)
-            }
-            try connection.execute(
-                "UPDATE token SET token = \(token), sealed_with = NULL WHERE `key` = \(clear.key)")
-            var pair = Pair()
-            var added = Sample()
-            for _ in 0..<rounds.count {
-                let (first, second) = (try time(store, sealed, token), try time(store, clear, token))
-                pair.add(first, second)
-                added.add(first - second)
-            }
-            let statements = try [sealed, clear].map { id in
-                noting.forget()
-                _ = try noted.read(id, clock: SystemClock())
-                return String(noting.queries.count)
-            }
-            table.rows.append(
-                ["\(length) bytes"] + statements + [
-                    decimal(pair.first.median, digits: 1), decimal(pair.second.median, digits: 1),
-                    added.shown(digits: 1),
-                ])
+        let token = String(repeating: "t", count: SecurityCosts.tokenBytes)
+        let sealed = SecretID(realm: "bench", key: "sealed")
+        let clear = SecretID(realm: "bench", key: "clear")
+        for id in [sealed, clear] {
+            _ = try store.write(id, ["key_1": .set(Redacted("a"))])
+            let upstream = ScriptedUpstream { _ in .minted(Redacted(token), life: .seconds(7_200)) }
+            _ = Broker(store: store, upstream: upstream, clock: SystemClock())
+                .decide(id, wish: .token(minimumLife: nil), deadline: nil)
         }
-        return [table]
+        try connection.execute("UPDATE token SET token = \(token), sealed_with = NULL WHERE `key` = \(clear.key)")
+        var pair = Pair()
+        for _ in 0..<rounds.count { pair.add(try time(store, sealed, token), try time(store, clear, token)) }
+        let statements = try [sealed, clear].map { id in
+            noting.forget()
+            _ = try noted.read(id, clock: SystemClock())
+            return noting.queries.count
+        }
+        return SecurityCosts.row("opening the sealed token", (statements[0], statements[1]), pair)
     }
 
     /// Microseconds of one reading.
