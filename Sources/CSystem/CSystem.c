@@ -126,9 +126,12 @@ void csystem_sem_wait(sem_t *semaphore, int64_t nanoseconds) {
     sem_clockwait(semaphore, CLOCK_MONOTONIC, &until);
 }
 
-void csystem_forbid_core_dumps(void) {
+void csystem_hide_memory_of_crashes(void) {
     const struct rlimit none = {0, 0};
     setrlimit(RLIMIT_CORE, &none);
+    // Those for which the Swift runtime has set handlers by now.
+    const int crashes[] = {SIGQUIT, SIGABRT, SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
+    for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i += 1) signal(crashes[i], SIG_DFL);
 }
 
 int csystem_poller(void) { return epoll_create1(EPOLL_CLOEXEC); }

@@ -16,7 +16,7 @@ package enum FunctionRuntime {
         environment: (String) -> String?, logger: Logger, clock: any Clock, immediate: (any ImmediateResponder)? = nil,
         makeHandler: @Sendable (Int) throws(StartupError) -> any Handler
     ) -> Int32 {
-        csystem_forbid_core_dumps()
+        csystem_hide_memory_of_crashes()
         var client: RuntimeClient?
         do throws(StartupError) {
             if isServing(environment) {

@@ -19,8 +19,9 @@ int csystem_spawn(
     const char *_Nonnull program, char *_Nullable const *_Nonnull arguments, char *_Nullable const *_Nonnull environment,
     int output, int error, pid_t *_Nonnull process);
 
-// A core dump would hold keys, credentials and tokens: none is written, whatever the limits of the parent.
-void csystem_forbid_core_dumps(void);
+// What a crash leaves behind must not show keys, credentials and tokens: no core dump is written, whatever the limits of the parent,
+// and where there is a Swift toolchain its backtracer, which prints registers and the memory that they point to, is not started.
+void csystem_hide_memory_of_crashes(void);
 
 // pipe2 is a GNU extension that the overlay does not show; both ends close on exec. 0 or an errno.
 int csystem_pipe(int *_Nonnull readEnd, int *_Nonnull writeEnd);

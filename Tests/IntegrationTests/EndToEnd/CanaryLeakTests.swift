@@ -75,6 +75,41 @@ import TokenAPI
         spill.expectNothing()
     }
 
+    @Test(arguments: ["token-server", "token-server-cache", "token-server-admin", "event-server"])
+    func `GHSA-444v-8vxr-p36h: what a program prints when it crashes shows nothing of its memory`(program: String)
+        throws
+    {
+        let folder = try ScratchFolder.make()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let database = try SocketServer { $0.read() }
+        defer { database.stop() }
+        let canaries = Canaries()
+        let environment = [
+            "DATABASE_URL": "mysql://u:\(canaries["password"])@127.0.0.1:\(database.port)/d?tls=off", "AUTH": "none",
+            "MASTER_KEYS": MasterKeys.text("test"), "FC_FUNCTION_NAME": program, "FC_CUSTOM_LISTEN_PORT": "0",
+            "TOKEN_SERVER_URL": "http://127.0.0.1:1",
+        ]
+        let arguments = [
+            "token-server-admin": ["migrate"],
+            "event-server": [
+                "run", "--port", "0", "--programs", LocalPlatform.products.path(), "--bootstrap",
+                LocalPlatform.bootstrap.path(), "--data", folder + "/data",
+            ],
+        ]
+        let session = try ProcessSession(
+            LocalPlatform.products.appending(path: program).path(), arguments[program] ?? [], environment: environment,
+            output: folder + "/output")
+        // It has begun its work: a function says so, the others wait for a database that never speaks.
+        for _ in 0..<2_000 where database.connections == 0 && !session.output.contains("serving") { usleep(10_000) }
+        kill(session.pid, SIGSEGV)
+        for _ in 0..<2_000 where session.isRunning { usleep(10_000) }
+        #expect(!session.isRunning)
+        let output = session.output
+        _ = session.stop()
+        #expect(!output.contains("rsp") && !output.contains("Backtrac"), "\(output)")
+        #expect(canaries.found(in: output).isEmpty)
+    }
+
     // MARK: Start
 
     /// Settings that cannot be used; `*` stands for a canary.
