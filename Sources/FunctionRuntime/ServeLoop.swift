@@ -225,11 +225,9 @@ final class ServeLoop: Sendable {
     ///
     /// - Parameter isFunctionError: the platform counts it as a failure of the function.
     private func finished(
-        _ response: Response, _ id: String, _ line: InvocationLine, from start: Moment, until limit: Moment,
-        isFunctionError: Bool
+        _ response: consuming Response, _ id: String, _ line: consuming InvocationLine, from start: Moment,
+        until limit: Moment, isFunctionError: Bool
     ) -> Response {
-        var response = response
-        var line = line
         var isFunctionError = isFunctionError
         response.guardAgainstBrowsers()
         if response.fields.headBytes > ServeLoop.largestHead {

@@ -13,6 +13,8 @@ internal import Synchronization
     /// Where the target ends in the library's buffer.
     private let targetEnd: UnsafePointer<CChar>
     private var stage = Stage.head
+    /// While the body comes.
+    private var head: RequestHead?
     private var body: [UInt8] = []
     private var bodyBytes = 0
     /// The client's or the platform's id for this request; empty while there is none.
@@ -20,7 +22,7 @@ internal import Synchronization
 
     private enum Stage {
         case head
-        case body(RequestHead)
+        case body
         case exchange(Exchange)
         case over
     }
@@ -50,13 +52,13 @@ internal import Synchronization
     ) -> MHD_Result {
         switch stage {
         case .head: return unsafe begin(method: method, version: version)
-        case .body(let head):
+        case .body:
             let count = unsafe uploadSize.pointee
             guard count == 0 else {
                 unsafe uploadSize.pointee = 0
                 return unsafe take(UnsafeRawBufferPointer(start: upload, count: count))
             }
-            return dispatch(head)
+            return dispatch()
         case .exchange(let exchange): return settle(exchange)
         case .over: return .NO
         }
@@ -89,7 +91,8 @@ internal import Synchronization
             // An announcement is no reason to hold much memory.
             if length > 0 { body.reserveCapacity(min(length, 64 << 10)) }
         }
-        stage = .body(head)
+        self.head = head
+        stage = .body
         return .YES
     }
 
@@ -105,7 +108,8 @@ internal import Synchronization
         return .YES
     }
 
-    private func dispatch(_ head: RequestHead) -> MHD_Result {
+    private func dispatch() -> MHD_Result {
+        guard let head = head.take() else { return .NO }
         guard bodyBytes <= core.configuration.maximumBodyBytes else { return send(tooLarge, closing: true) }
         guard !core.isStopping else { return send(Core.stopping, closing: true) }
         var request = HTTP.Request(

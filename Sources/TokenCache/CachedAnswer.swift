@@ -19,6 +19,8 @@ struct CachedAnswer: Sendable {
     /// The answer as JSON up to the value of `expires_in`, and from there to `stale`.
     private let head: [UInt8]
     private let middle: [UInt8]
+    /// Those of every answer with a body that do not change.
+    private let fields: Fields
 
     private static let freshNotes = [
         (name: "route", value: "/api/token"), (name: "outcome", value: "token"), (name: "source", value: "memory"),
@@ -53,6 +55,7 @@ struct CachedAnswer: Sendable {
         maxAge = min(control.maxAge, CachedAnswer.longestAge)
         staleIfError = control.staleIfError
         self.tag = tag
+        fields = Fields([Field(.contentType, "application/json"), Field(.etag, tag)])
         isStale = object["stale"]?.bool ?? false
         head = Array("{\"token\":".utf8) + JSON.Value.string(token).encoded + Array(",\"expires_in\":".utf8)
         middle =
@@ -104,6 +107,7 @@ struct CachedAnswer: Sendable {
         var response: Response
         if !becauseOfError, isKnown(by: ifNoneMatch) {
             response = Response(.notModified)
+            response.fields.append(.etag, tag)
         } else {
             var body: [UInt8] = []
             body.reserveCapacity(head.count + middle.count + 32)
@@ -112,7 +116,7 @@ struct CachedAnswer: Sendable {
             body.append(contentsOf: middle)
             body.append(contentsOf: (isStale ? "true}" : "false}").utf8)
             response = Response(.ok, body: body)
-            response.fields.append(.contentType, "application/json")
+            response.fields.append(contentsOf: fields)
         }
         let age = becauseOfError ? 0 : max(0, freshFor(now).wholeSeconds)
         let staleIfError = becauseOfError ? 0 : self.staleIfError.wholeSeconds
@@ -123,7 +127,6 @@ struct CachedAnswer: Sendable {
         cacheControl += ", stale-if-error="
         cacheControl += String(staleIfError)
         response.fields.append(.cacheControl, cacheControl)
-        response.fields.append(.etag, tag)
         response.notes = isStale ? CachedAnswer.staleNotes : CachedAnswer.freshNotes
         return response
     }
