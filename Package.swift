@@ -117,7 +117,7 @@ let package = Package(
             "cost-benchmark",
             [
                 "Costs", "Tokens", "TokenAPI", "Storage", "DatabaseDrivers", "SQL", "TestKit", "Curl", "HTTP", "JSON",
-                "Clocks",
+                "Clocks", "FunctionRuntime",
                 "Locks", "Log", "Crypto", "CMariaDB", "CSystem",
             ]),
 

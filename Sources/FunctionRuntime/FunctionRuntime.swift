@@ -1,5 +1,6 @@
 internal import CSystem
 package import Clocks
+internal import Glibc
 package import HTTP
 package import Log
 
@@ -77,6 +78,10 @@ package enum FunctionRuntime {
 
     /// Each has a database connection; a few are always free of upstream calls, which `Flights` bounds.
     package static let workers = 12
+
+    /// One for each processor, but no more than the workers can share evenly, and two at least, so that one that computes
+    /// does not hold up every connection.
+    package static let networkThreads = min(max(2, sysconf(Int32(_SC_NPROCESSORS_ONLN))), 4)
 
     // MARK: Lambda
 

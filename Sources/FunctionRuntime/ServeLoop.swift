@@ -31,7 +31,7 @@ final class ServeLoop: Sendable {
     private let clock: any Clock
     private let timeout: Duration
     private let immediate: (any ImmediateResponder)?
-    private let queue: WorkQueue
+    private let queue: WorkQueue<Job>
     /// Made before the first request comes, and never changed.
     private nonisolated(unsafe) var lanes: [Lane] = []
     private let timers: Timers
@@ -67,8 +67,8 @@ final class ServeLoop: Sendable {
         makeHandler: (Int) throws(StartupError) -> any Handler
     ) throws(StartupError) -> Int32 {
         csystem_block_termination()
-        let loops = (0..<networkThreads).compactMap { _ in EventLoop() }
-        guard loops.count == networkThreads else {
+        let loops = (0..<FunctionRuntime.networkThreads).compactMap { _ in EventLoop() }
+        guard loops.count == FunctionRuntime.networkThreads else {
             throw StartupError(variable: "FC_CUSTOM_LISTEN_PORT", message: "no descriptors are to be had")
         }
         let loop = try ServeLoop(
@@ -124,7 +124,10 @@ final class ServeLoop: Sendable {
         request.deadline = limit.deadline
         let control = PlatformControl(request)
         if control != .preStop { inFlight.add(1, ordering: .relaxed) }
-        let job = Job(exchange, request, control, start: start, limit: limit, isCold: coldStart.isFirst())
+        guard let lane = unsafe lanes.firstIndex(where: { $0.loop === EventLoop.current }) else {
+            preconditionFailure("a request outside of the network threads")
+        }
+        let job = Job(exchange, request, control, start: start, limit: limit, isCold: coldStart.isFirst(), lane: lane)
         switch control {
         case .request, .event: enqueue(job)
         case .initialize: answer(job, Response(.ok, json: ["status": "ok"]))
@@ -136,11 +139,10 @@ final class ServeLoop: Sendable {
 
     /// Gives it to an idle worker, first of all to one of this very thread, or has it wait for one.
     private func enqueue(_ job: Job) {
-        let here = unsafe lanes.firstIndex { $0.loop === EventLoop.current }
-        switch queue.place(job, near: here) {
+        switch queue.place(job) {
         case .lane(let number):
             let lane = unsafe lanes[number]
-            if number == here { lane.start(job) } else { lane.loop.post { lane.start(job) } }
+            if lane.loop === EventLoop.current { lane.start(job) } else { lane.loop.post { lane.start(job) } }
         case .queue: watch()
         case .none: answer(job, Problem.full.response(requestID: job.request.id))
         }
@@ -248,9 +250,6 @@ final class ServeLoop: Sendable {
 
     /// The platform answers 502 beyond 8 KB; what it adds itself needs room.
     private static let largestHead = 7 << 10
-
-    /// As many as a small instance has use for.
-    private static let networkThreads = 2
 }
 
 extension Problem {

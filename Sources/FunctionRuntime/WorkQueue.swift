@@ -1,51 +1,30 @@
-internal import Clocks
-internal import HTTP
-internal import HTTPServer
 internal import Locks
 
-/// A request on its way through a serving function.
-final class Job: Sendable {
-    let exchange: Exchange
-    let request: Request
-    let control: PlatformControl
-    let start: Moment
-    let limit: TimeLimit
-    let isCold: Bool
-    /// What the handler handed over when it said to wait; nil at first.
-    let state: (any Sendable)?
-
-    init(
-        _ exchange: Exchange, _ request: Request, _ control: PlatformControl, start: Moment, limit: TimeLimit,
-        isCold: Bool, state: (any Sendable)? = nil
-    ) {
-        self.exchange = exchange
-        self.request = request
-        self.control = control
-        self.start = start
-        self.limit = limit
-        self.isCold = isCold
-        self.state = state
-    }
-
+/// What waits for a worker.
+protocol QueuedWork: Sendable {
     /// Has waited before: it is never turned away.
-    var isResumed: Bool { state != nil }
-
-    func resumed(with state: any Sendable) -> Job {
-        Job(exchange, request, control, start: start, limit: limit, isCold: isCold, state: state)
-    }
+    var isResumed: Bool { get }
+    /// Whose network thread has its connection.
+    var lane: Int { get }
 }
 
 /// Requests that wait for a worker, new ones up to a limit, those that were parked always; and the workers that wait for one.
-final class WorkQueue: Sendable {
+final class WorkQueue<Work: QueuedWork>: Sendable {
     private struct State: Sendable {
-        var jobs: [Job] = []
+        var jobs: [Work] = []
         /// Jobs before this one are taken.
         var head = 0
         /// How many of the others are new: a crowd that resumes at once leaves their places alone.
         var new = 0
         /// Idle workers of each lane that no job is on its way to.
         var idle: [Int]
+        /// How often the one that waits longest was passed over for one of the asking lane's own.
+        var passedOver = 0
     }
+
+    /// How far a lane looks for a job of its own, and how often the one that waits longest is passed over for it: an answer
+    /// from another thread has to wake its own.
+    private static var reach: Int { 16 }
 
     /// What becomes of a job.
     enum Place: Equatable {
@@ -65,10 +44,10 @@ final class WorkQueue: Sendable {
         state = Lock(State(idle: workers))
     }
 
-    /// - Parameter lane: whose worker is asked first: that of the thread that has the job.
-    func place(_ job: Job, near lane: Int?) -> Place {
+    /// A worker of the job's own lane is asked first.
+    func place(_ job: Work) -> Place {
         state.withLock { state in
-            if let lane = lane.flatMap({ state.idle[$0] > 0 ? $0 : nil }) ?? state.idle.firstIndex(where: { $0 > 0 }) {
+            if let lane = state.idle[job.lane] > 0 ? job.lane : state.idle.firstIndex(where: { $0 > 0 }) {
                 state.idle[lane] -= 1
                 return .lane(lane)
             }
@@ -81,15 +60,24 @@ final class WorkQueue: Sendable {
         }
     }
 
-    /// The next one; nil where there is none, and from then on a worker of the lane is idle.
-    func next(for lane: Int) -> Job? {
+    /// The next one, of the lane's own if it has not long to wait; nil where there is none, and from then on a worker of the
+    /// lane is idle.
+    func next(for lane: Int) -> Work? {
         state.withLock { state in
             guard state.head < state.jobs.count else {
                 state.idle[lane] += 1
                 return nil
             }
-            let job = state.jobs[state.head]
-            state.head += 1
+            let near = state.jobs[state.head...].prefix(WorkQueue.reach)
+            let own = state.passedOver < WorkQueue.reach ? near.firstIndex { $0.lane == lane } : nil
+            let job = state.jobs[own ?? state.head]
+            if let own, own > state.head {
+                state.passedOver += 1
+                state.jobs.remove(at: own)
+            } else {
+                state.passedOver = 0
+                state.head += 1
+            }
             if !job.isResumed { state.new -= 1 }
             if state.head >= 256 || state.head == state.jobs.count {
                 state.jobs.removeFirst(state.head)
@@ -102,10 +90,10 @@ final class WorkQueue: Sendable {
     var isEmpty: Bool { state.withLock { $0.head == $0.jobs.count } }
 
     /// Takes out those that no worker came for in time.
-    func removeAll(where isOver: (Job) -> Bool) -> [Job] {
+    func removeAll(where isOver: (Work) -> Bool) -> [Work] {
         state.withLock { state in
-            var over: [Job] = []
-            var rest: [Job] = []
+            var over: [Work] = []
+            var rest: [Work] = []
             // Each is asked once: the time goes on meanwhile.
             for job in state.jobs[state.head...] {
                 if isOver(job) { over.append(job) } else { rest.append(job) }

@@ -1,10 +1,11 @@
+internal import FunctionRuntime
 internal import HTTP
 
 /// What a hit in memory costs: one instance of the cache function, beside nginx with a static body of the same size on as many threads.
 enum MemoryHits {
     private static let connections = 200
-    /// Network threads of a function that serves HTTP; nginx gets as many workers.
-    private static let threads = 2
+    /// nginx gets as many workers as the function has network threads.
+    private static let threads = FunctionRuntime.networkThreads
 
     /// The measures of one side in one round.
     private struct Run {
