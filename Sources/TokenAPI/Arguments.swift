@@ -15,7 +15,7 @@ struct Arguments {
         }
         var seen: Set<String> = []
         for parameter in query.parameters where !seen.insert(parameter.name).inserted {
-            throw .badInput(parameter.name, "is given more than once")
+            throw .badInput(Arguments.shown(parameter.name) ?? "query", "is given more than once")
         }
         self.query = query
         body = if let members { try Arguments.body(of: request, members: members) } else { nil }
@@ -38,9 +38,18 @@ struct Arguments {
         }
         guard let object = value.object else { throw .badInput("body", "must be a JSON object") }
         if let unknown = object.names.first(where: { !members.contains($0) }) {
-            throw .badInput(unknown, "is not known here")
+            guard let name = shown(unknown) else { throw .badInput("body", "has a member that is not known here") }
+            throw .badInput(name, "is not known here")
         }
         return object
+    }
+
+    /// A name that may be one: what stands in its place by mistake, as a credential, is not repeated.
+    private static func shown(_ name: String) -> String? {
+        let letters = name.utf8.count { (0x61...0x7A).contains($0 | 0x20) || $0 == UInt8(ascii: "_") }
+        let digits = name.utf8.count { (0x30...0x39).contains($0) }
+        let isName = letters + digits == name.utf8.count && letters <= 24 && (digits == 0 || name.utf8.count <= 8)
+        return isName ? name : nil
     }
 
     /// The member of the body as it was sent; nil where it is absent.
