@@ -132,7 +132,8 @@ let package = Package(
         tests(
             "IntegrationTests",
             [
-                "Clocks", "Locks", "Log", "JSON", "HTTP", "SQL", "MariaDB", "SQLite", "DatabaseDrivers", "Storage",
+                "Clocks", "Fibers", "Locks", "Log", "JSON", "HTTP", "SQL", "MariaDB", "SQLite", "DatabaseDrivers",
+                "Storage",
                 "Tokens",
                 "Recipes", "TokenAPI",
                 "Curl", "Crypto", "HTTPServer", "FunctionRuntime", "TriggerEvents", "EventServer", "FakeProvider",

@@ -141,8 +141,10 @@ int csystem_poller_add(int poller, int descriptor, uint64_t tag) {
     return epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event);
 }
 
-int csystem_poller_await(int poller, int descriptor, _Bool toWrite, uint64_t tag) {
-    struct epoll_event event = {.events = (toWrite ? EPOLLOUT : EPOLLIN) | EPOLLONESHOT, .data.u64 = tag};
+int csystem_poller_await(int poller, int descriptor, _Bool toRead, _Bool toWrite, uint64_t tag) {
+    struct epoll_event event = {.events = EPOLLONESHOT, .data.u64 = tag};
+    if (toRead) event.events |= EPOLLIN;
+    if (toWrite) event.events |= EPOLLOUT;
     // Known from its last wait, but for a new one, or one that was closed meanwhile.
     if (epoll_ctl(poller, EPOLL_CTL_MOD, descriptor, &event) == 0) return 0;
     return errno == ENOENT ? epoll_ctl(poller, EPOLL_CTL_ADD, descriptor, &event) : -1;

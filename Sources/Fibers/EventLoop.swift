@@ -13,6 +13,8 @@ package final class EventLoop: @unchecked Sendable {
     private let poller: Int32
     private let wakeUp: Int32
     private let posted = Lock<[@Sendable () -> Void]>([])
+    /// Something was left to be done between two turns.
+    private var isInterrupted = false
     /// Those that wait for a descriptor, by descriptor: two never wait for one.
     private var waiting: [Int32: Fiber] = [:]
 
@@ -20,11 +22,8 @@ package final class EventLoop: @unchecked Sendable {
     package init?() {
         poller = csystem_poller()
         wakeUp = csystem_event()
-        guard poller >= 0, wakeUp >= 0, csystem_poller_add(poller, wakeUp, EventLoop.wakeUpTag) == 0 else {
-            close(poller)
-            close(wakeUp)
-            return nil
-        }
+        // What was opened is closed by deinit.
+        guard poller >= 0, wakeUp >= 0, csystem_poller_add(poller, wakeUp, EventLoop.wakeUpTag) == 0 else { return nil }
     }
 
     deinit {
@@ -65,10 +64,14 @@ package final class EventLoop: @unchecked Sendable {
         if isFirst { csystem_event_signal(wakeUp) }
     }
 
+    /// The next turn waits for nothing: what runs between two turns left something to be done there; on the loop's thread.
+    package func interrupt() { isInterrupted = true }
+
     /// Waits until there is something to do, so long at most, and lets fibers go on; for ever with nil.
     package func turn(atMost limit: Duration?) {
         var milliseconds = limit.map { Int32(clamping: Int64(max($0, .zero) / .milliseconds(1))) } ?? -1
         if !waiting.isEmpty, milliseconds < 0 || milliseconds > EventLoop.sweep { milliseconds = EventLoop.sweep }
+        if isInterrupted { milliseconds = 0 }
         unsafe withUnsafeTemporaryAllocation(of: UInt64.self, capacity: 64) { tags in
             guard let start = tags.baseAddress else { return }
             let count = unsafe csystem_poller_wait(poller, start, Int32(tags.count), milliseconds)
@@ -81,6 +84,8 @@ package final class EventLoop: @unchecked Sendable {
             }
         }
         if !waiting.isEmpty { endOverdueWaits() }
+        // What was left within this turn is seen to right after it.
+        isInterrupted = false
     }
 
     private func runPosted() {
@@ -102,8 +107,9 @@ package final class EventLoop: @unchecked Sendable {
     }
 
     /// Called by a fiber of this loop, which then suspends.
-    func await(_ descriptor: Int32, toWrite: Bool, _ fiber: Fiber) -> Bool {
-        guard csystem_poller_await(poller, descriptor, toWrite, UInt64(descriptor)) == 0 else { return false }
+    func await(_ descriptor: Int32, _ readiness: Readiness, _ fiber: Fiber) -> Bool {
+        let (toRead, toWrite) = (readiness != .writable, readiness != .readable)
+        guard csystem_poller_await(poller, descriptor, toRead, toWrite, UInt64(descriptor)) == 0 else { return false }
         waiting[descriptor] = fiber
         return true
     }

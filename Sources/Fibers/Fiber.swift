@@ -1,9 +1,14 @@
 internal import CSystem
 internal import Glibc
 
+/// What a wait for a descriptor waits for.
+package enum Readiness: Sendable {
+    case readable, writable, either
+}
+
 /// A coroutine of one event loop: where it would wait for a descriptor or for a call that blocks, its thread goes on with others.
 ///
-/// Code does not see whether it runs on one: it waits by `waitUntilReady` and calls what blocks by `elsewhere`, and outside
+/// Code does not see whether it runs on one: it waits by `waitUntil` and calls what blocks by `elsewhere`, and outside
 /// of all fibers both just block. No lock may be held across either.
 package final class Fiber {
     private let loop: EventLoop
@@ -28,19 +33,20 @@ package final class Fiber {
     /// Inside of it: somebody has to resume it.
     package func suspend() { coroutine.suspend() }
 
-    /// Waits until the descriptor can be read, or written: 1, 0 when the time is over, or -1, as `poll` answers, with `errno`.
+    /// Waits until the descriptor is ready: 1, 0 when the time is over, or -1, as `poll` answers, with `errno`.
     ///
     /// - Parameter milliseconds: below 0 for ever.
-    package static func waitUntilReady(_ descriptor: Int32, toWrite: Bool, milliseconds: Int32) -> Int32 {
+    package static func waitUntil(_ readiness: Readiness, _ descriptor: Int32, milliseconds: Int32) -> Int32 {
         guard let fiber = current else {
-            var wait = pollfd(fd: descriptor, events: Int16(toWrite ? POLLOUT : POLLIN), revents: 0)
+            let events = (readiness == .writable ? 0 : POLLIN) | (readiness == .readable ? 0 : POLLOUT)
+            var wait = pollfd(fd: descriptor, events: Int16(events), revents: 0)
             var result: Int32
             repeat { result = unsafe poll(&wait, 1, milliseconds) } while result < 0 && csystem_errno() == EINTR
             if result == 0 { csystem_set_errno(ETIMEDOUT) }
             return result
         }
         fiber.waitsUntil = .now + (milliseconds < 0 ? .seconds(365 * 86_400) : .milliseconds(milliseconds))
-        guard fiber.loop.await(descriptor, toWrite: toWrite, fiber) else { return -1 }
+        guard fiber.loop.await(descriptor, readiness, fiber) else { return -1 }
         fiber.suspend()
         // Others ran on this thread meanwhile.
         if !fiber.isReady { csystem_set_errno(ETIMEDOUT) }

@@ -69,10 +69,13 @@ package final class Exchange: Sendable {
         }
     }
 
-    /// On the connection's own thread and between two runs of the library, which overlooks a resumption while it runs.
+    /// On the connection's own thread; a resumption in the middle of a run of the library is seen by the next run alone.
     private func resume() {
-        if loop === EventLoop.current { return core.library.resume(handle) }
-        loop.post { [core, handle] in core.library.resume(handle) }
+        guard loop === EventLoop.current else {
+            return loop.post { [core, handle] in core.library.resume(handle) }
+        }
+        core.library.resume(handle)
+        loop.interrupt()
     }
 
     /// Takes the verdict, or parks the connection and gives nil; on the network thread only.

@@ -1,6 +1,7 @@
 internal import CMariaDB
 internal import Certificates
 internal import Fibers
+internal import Glibc
 internal import SQL
 
 /// The owner of one `MYSQL`, connected from its first moment to its last.
@@ -95,8 +96,14 @@ internal import SQL
 
 /// How every established connection waits: on a fiber others go on meanwhile.
 ///
-/// Under TLS the library asks for 5 ms, relying on the socket's own time limit, which a socket that does not block has not.
+/// Under TLS the library asks for a few milliseconds, relying on the socket's own time limit, which a socket that does not
+/// block has not; and it asks to read even where it could not send.
 private func waitForSocket(_ socket: my_socket, _ isRead: my_bool, _ milliseconds: Int32) -> Int32 {
-    let limit = milliseconds < 1_000 ? cmariadb_socket_timeout(socket, isRead != 0) : milliseconds
-    return Fiber.waitUntilReady(socket, toWrite: isRead == 0, milliseconds: limit)
+    if milliseconds >= 1_000 {
+        return Fiber.waitUntil(isRead != 0 ? .readable : .writable, socket, milliseconds: milliseconds)
+    }
+    var send = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
+    let isSending = unsafe poll(&send, 1, 0) == 0
+    return Fiber.waitUntil(
+        isSending ? .either : .readable, socket, milliseconds: cmariadb_socket_timeout(socket, !isSending))
 }

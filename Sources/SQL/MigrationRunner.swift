@@ -41,7 +41,14 @@ package struct MigrationRunner {
         }
     }
 
+    /// Looks twice: while one question after the other is asked, another run may do several steps, and a column that is
+    /// looked for under its old name after its new one seems to be nowhere.
     private func isWanted(_ step: Migration.Step) throws(DatabaseError) -> Bool {
+        guard try seemsWanted(step) else { return false }
+        return step.guards.count < 2 ? true : try seemsWanted(step)
+    }
+
+    private func seemsWanted(_ step: Migration.Step) throws(DatabaseError) -> Bool {
         for condition in step.guards {
             switch condition {
             case .when(let object): if try !connection.exists(object) { return false }

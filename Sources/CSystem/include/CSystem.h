@@ -54,8 +54,8 @@ int csystem_poller(void);
 // Reports `tag` for as long as the descriptor can be read.
 int csystem_poller_add(int poller, int descriptor, uint64_t tag);
 
-// Reports `tag` once, when the descriptor can be read, or written; 0 or -1.
-int csystem_poller_await(int poller, int descriptor, _Bool toWrite, uint64_t tag);
+// Reports `tag` once, when the descriptor can be read, where that is waited for, or written, where that is; 0 or -1.
+int csystem_poller_await(int poller, int descriptor, _Bool toRead, _Bool toWrite, uint64_t tag);
 
 void csystem_poller_forget(int poller, int descriptor);
 

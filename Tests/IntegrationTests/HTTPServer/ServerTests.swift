@@ -115,6 +115,27 @@ import Testing
         server.stop()
     }
 
+    @Test func `one that another's handler answers on the same thread need not wait for more to happen`() throws {
+        let parked = Lock<[Exchange]>([])
+        var configuration = Server.Configuration()
+        configuration.threads = 1
+        let server = try Server(configuration) { exchange in
+            if exchange.request.path == "/park" { return parked.withLock { $0.append(exchange) } }
+            for other in parked.withLock({ $0 }) { other.respond(Response(.ok, text: "freed")) }
+            exchange.respond(Response(.ok, text: "hit"))
+        }
+        // Kept open, and used before: its beginning and its end would be something that happens.
+        let freeing = try RawHTTPConnection(port: server.port)
+        #expect(try freeing.request("GET", "/free").text == "hit")
+        let waiting = try RawHTTPConnection(port: server.port)
+        try waiting.send("GET /park HTTP/1.1\r\nHost: t\r\n\r\n")
+        while parked.withLock({ $0.isEmpty }) { usleep(1_000) }
+        #expect(try freeing.request("GET", "/free").text == "hit")
+        #expect(try waiting.readResponse().text == "freed")
+        #expect(try freeing.request("GET", "/free").text == "hit")
+        server.stop()
+    }
+
     @Test func `stop refuses the new, and lets the parked be answered while its grace lasts`() throws {
         let parking = Parking()
         let server = try parking.server()

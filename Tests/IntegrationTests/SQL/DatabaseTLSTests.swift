@@ -1,4 +1,5 @@
 import Clocks
+import Fibers
 import Foundation
 import MariaDB
 import SQL
@@ -26,6 +27,64 @@ import Testing
             let error = failure(of: { try server.connection(to: wrong).rows("SELECT 1") })
             #expect(error?.code == .tls, "\(file)")
         }
+    }
+
+    /// Passes on what comes, through a receive buffer that is soon full.
+    private static func narrowWay(to port: UInt16) throws -> SocketServer {
+        try SocketServer { connection in
+            var room: Int32 = 128 << 10
+            setsockopt(connection.descriptor, SOL_SOCKET, SO_RCVBUF, &room, socklen_t(MemoryLayout<Int32>.size))
+            guard let server = try? RawHTTPConnection(port: port) else { return }
+            let descriptor = server.descriptor
+            let back = DispatchSemaphore(value: 0)
+            Thread.detachNewThread {
+                Self.copy(from: descriptor, to: connection.descriptor)
+                shutdown(connection.descriptor, Int32(SHUT_RDWR))
+                back.signal()
+            }
+            Self.copy(from: connection.descriptor, to: descriptor)
+            shutdown(descriptor, Int32(SHUT_RDWR))
+            back.wait()
+        }
+    }
+
+    private static func copy(from source: Int32, to sink: Int32) {
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = recv(source, &buffer, buffer.count, 0)
+            guard count > 0 else { return }
+            usleep(1_000)
+            var sent = 0
+            while sent < count {
+                let more = buffer[sent..<count].withUnsafeBytes {
+                    send(sink, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+                }
+                guard more > 0 else { return }
+                sent += more
+            }
+        }
+    }
+
+    @Test(arguments: ["tls=off", "tls=require", "tls=verify"], [false, true])
+    func `a statement larger than what the network holds is sent in pieces`(mode: String, isOnFiber: Bool) throws {
+        let server = try MariaDBServer(.init(usesTLS: true))
+        let way = try Self.narrowWay(to: server.port)
+        defer { way.stop() }
+        let address = server.url(options: mode + (mode == "tls=verify" ? "&ca=" + server.certificateAuthority : ""))
+        let connection = try server.connection(
+            to: address.replacingOccurrences(of: ":\(server.port)/", with: ":\(way.port)/"))
+        let value = [UInt8](repeating: 7, count: 12 << 20)
+        let length = { try connection.rows("SELECT LENGTH(\(value))").first?.integer(0) }
+        guard isOnFiber else {
+            #expect(try length() == 12 << 20)
+            return
+        }
+        let loop = try #require(EventLoop())
+        loop.enter()
+        var result: Result<Int64?, any Error>?
+        Fiber(on: loop) { result = Result { try length() } }.resume()
+        for _ in 0..<2_000 where result == nil { loop.turn(atMost: .milliseconds(10)) }
+        #expect(try result?.get() == 12 << 20)
     }
 
     /// A server's greeting (https://mariadb.com/docs/server/reference/clientserver-protocol/1-connecting/connection).

@@ -26,7 +26,7 @@ final class RawHTTPConnection {
         case malformed
     }
 
-    private let descriptor: Int32
+    let descriptor: Int32
     private var received: [UInt8] = []
     private var isOpen = true
 

@@ -49,7 +49,7 @@ import Testing
         let fibers = [(first, "first"), (second, "second")].map { pipe, name in
             Fiber(on: loop) {
                 record.add("\(name) waits")
-                let ready = Fiber.waitUntilReady(pipe.readEnd, toWrite: false, milliseconds: 60_000)
+                let ready = Fiber.waitUntil(.readable, pipe.readEnd, milliseconds: 60_000)
                 record.add("\(name) has \(ready)")
             }
         }
@@ -68,13 +68,13 @@ import Testing
         let pipe = try Pipe()
         defer { pipe.close() }
         errno = 0
-        #expect(Fiber.waitUntilReady(pipe.readEnd, toWrite: false, milliseconds: 1) == 0)
+        #expect(Fiber.waitUntil(.readable, pipe.readEnd, milliseconds: 1) == 0)
         #expect(errno == ETIMEDOUT)
         let record = Record()
         let fiber = Fiber(on: loop) {
             errno = 0
-            record.add("\(Fiber.waitUntilReady(pipe.readEnd, toWrite: false, milliseconds: 1)) \(errno == ETIMEDOUT)")
-            record.add("\(Fiber.waitUntilReady(pipe.readEnd, toWrite: false, milliseconds: 60_000))")
+            record.add("\(Fiber.waitUntil(.readable, pipe.readEnd, milliseconds: 1)) \(errno == ETIMEDOUT)")
+            record.add("\(Fiber.waitUntil(.readable, pipe.readEnd, milliseconds: 60_000))")
         }
         fiber.resume()
         try turns(loop) { record.all.count == 1 }
