@@ -23,7 +23,7 @@ extension DatabaseStore {
         }
     }
 
-    /// Seals the credentials of those of a realm's secrets for a destination; answers of how many.
+    /// Seals the credentials and refresh tokens of those of a realm's secrets for a destination; answers of how many.
     ///
     /// - Throws: `Overtaken` where somebody else has written one since it was read.
     func bind(_ realm: String, _ condition: Query, to destination: Destination) throws -> Int {
@@ -58,6 +58,7 @@ extension DatabaseStore {
                     // With another destination it would not open even if its key came back.
                     continue
                 }
+                if sealedWith != nil, !sealing.text.isEmpty { try bindRefreshToken(of: id, from: old, to: destination) }
                 let updated = try connection.execute(
                     """
                     UPDATE secret SET confirmed_for = \(destination.text)\(sealing)
@@ -68,5 +69,29 @@ extension DatabaseStore {
             }
             if found.count < batch { return bound }
         }
+    }
+
+    /// Seals a secret's refresh token for another destination; one that does not open for the old one stays as it is.
+    private func bindRefreshToken(of id: SecretID, from old: Destination?, to new: Destination) throws {
+        let found = try rows(
+            """
+            SELECT refresh_token_generation, refresh_token_sealed_with, refresh_token FROM token
+            WHERE realm = \(id.realm) AND `key` = \(id.key) AND refresh_token IS NOT NULL
+            """)
+        guard let row = found.first else { return }
+        var columns = ColumnReader(
+            row, ["token.refresh_token_generation", "token.refresh_token_sealed_with", "token.refresh_token"])
+        let generation = try columns.integer()
+        let sealedWith = try columns.optionalText()
+        let text = try columns.text()
+        let place = SealedPlace(refreshTokenOf: id, generation: generation, for: old)
+        guard let opened = try sealer.open(text, sealedWith: sealedWith, at: place) else { return }
+        let sealed = try sealer.seal(opened, at: SealedPlace(refreshTokenOf: id, generation: generation, for: new))
+        let updated = try connection.execute(
+            """
+            UPDATE token SET refresh_token = \(sealed), refresh_token_sealed_with = \(sealer.sealingID)
+            WHERE realm = \(id.realm) AND `key` = \(id.key) AND refresh_token = \(text)
+            """)
+        if updated != 1 { throw Overtaken() }
     }
 }

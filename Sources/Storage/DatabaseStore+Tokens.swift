@@ -111,7 +111,8 @@ extension DatabaseStore: TokenStore {
         let place = SealedPlace(credentialsOf: id, version: version.secret, for: destination)
         let sealedWith = try columns.optionalText()
         let text = try sealer.open(try columns.text(), sealedWith: sealedWith, at: place)
-        let refreshToken = try refreshToken(&columns, of: id, descendingFrom: refreshVersion)
+        let refreshToken = try refreshToken(
+            &columns, of: id, descendingFrom: refreshVersion, for: destination, credentialsSealedWith: sealedWith)
         guard let text, refreshToken != .closed else {
             if !isQuarantined { try quarantine(id, version.secret, since: now) }
             throw .quarantined(version)
@@ -136,15 +137,17 @@ extension DatabaseStore: TokenStore {
     }
 
     private func refreshToken(
-        _ columns: inout ColumnReader, of id: SecretID, descendingFrom refreshVersion: Int64
+        _ columns: inout ColumnReader, of id: SecretID, descendingFrom refreshVersion: Int64,
+        for destination: Destination?, credentialsSealedWith: String?
     ) throws(StoreError) -> RefreshToken {
         let descendsFrom = try columns.optionalInteger()
         let generation = try columns.optionalInteger() ?? 0
         let sealedWith = try columns.optionalText()
         guard let text = try columns.optionalText(), descendsFrom == refreshVersion else { return .open(nil) }
-        let place = SealedPlace(.refreshToken, id, version: generation)
-        guard let value = try sealer.open(text, sealedWith: sealedWith, at: place) else { return .closed }
-        return .open(value)
+        let place = SealedPlace(refreshTokenOf: id, generation: generation, for: destination)
+        let value = try sealer.openRefreshToken(
+            text, sealedWith: sealedWith, at: place, credentialsSealedWith: credentialsSealedWith)
+        return value.map { .open($0) } ?? .closed
     }
 
     /// Writes down that the credentials of this version do not open, or that they do again.
@@ -192,7 +195,8 @@ extension DatabaseStore: TokenStore {
         let token = try sealer.seal(mint.token, at: SealedPlace(.token, id, version: generation))
         var refreshToken: Query = ""
         if let rotated = mint.refreshToken {
-            let value = try sealer.seal(rotated.value, at: SealedPlace(.refreshToken, id, version: generation))
+            let place = SealedPlace(refreshTokenOf: id, generation: generation, for: rotated.destination)
+            let value = try sealer.seal(rotated.value, at: place)
             refreshToken = """
                 refresh_token = \(value), refresh_token_sealed_with = \(sealer.sealingID),
                 refresh_token_generation = \(generation), refresh_token_for = \(rotated.descendsFrom),

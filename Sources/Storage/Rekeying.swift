@@ -98,8 +98,7 @@ package final class Rekeying {
         if !options.isDry {
             var healed: Query = column.isCredentials ? ", quarantined_at = NULL" : ""
             var place = place
-            if column.isBoundToDestination, value.destination == nil, let destination = try destination(of: place.realm)
-            {
+            if column.isCredentials, value.destination == nil, let destination = try destination(of: place.realm) {
                 place = value.place(column, for: destination)
                 healed = "\(healed), confirmed_for = \(destination.text)"
             }
@@ -141,15 +140,22 @@ package final class Rekeying {
         var others: Query = ""
         if !options.onlyClear {
             others = " OR \(unsafeSQL: column.sealedWith) <> \(keys.sealingID)"
-            // Sealed by a version that bound credentials to no destination.
-            if column.isBoundToDestination {
-                others = "\(others) OR \(unsafeSQL: column.name) NOT LIKE \(Sealer.boundMark + "%")"
+            // Sealed by a version that bound it to no destination.
+            let isUnbound: Query = "\(unsafeSQL: column.name) NOT LIKE \(Sealer.boundMark + "%")"
+            if column.isCredentials { others = "\(others) OR \(isUnbound)" }
+            if column.isRefreshToken {
+                others = "\(others) OR (\(isUnbound) AND (\(Rekeying.destinationOfToken)) IS NOT NULL)"
             }
         }
         return """
             \(unsafeSQL: column.name) IS NOT NULL AND (\(unsafeSQL: column.sealedWith) IS NULL\(others))
             """
     }
+
+    /// What the secret of a row of `token` may be sent to.
+    private static let destinationOfToken: Query = """
+        SELECT secret.confirmed_for FROM secret WHERE secret.realm = token.realm AND secret.`key` = token.`key`
+        """
 
     private func batch(_ column: SealedColumn, after last: [String]?) -> Query {
         let identity = column.identity
@@ -164,10 +170,15 @@ package final class Rekeying {
                 """
         }
         let names = identity.joined(separator: ", ")
-        let destination = column.isBoundToDestination ? "confirmed_for" : "NULL"
+        let destination: Query =
+            if column.isCredentials { "confirmed_for" } else if column.isRefreshToken {
+                Rekeying.destinationOfToken
+            } else {
+                "NULL"
+            }
         return """
             SELECT \(unsafeSQL: column.version), \(unsafeSQL: column.sealedWith), \(unsafeSQL: column.name),
-                \(unsafeSQL: destination), \(unsafeSQL: names)
+                (\(destination)), \(unsafeSQL: names)
             FROM \(unsafeSQL: column.table) WHERE \(wanted(column))\(position)
             ORDER BY \(unsafeSQL: names) LIMIT \(Int64(options.batch))
             """
@@ -212,7 +223,8 @@ package final class Rekeying {
             } else {
                 condition = "\(condition) AND \(unsafeSQL: column.sealedWith) IS NULL"
             }
-            if column.isBoundToDestination {
+            // Whoever binds a refresh token anew changes its text.
+            if column.isCredentials {
                 let isSameDestination: Query = if let destination { "= \(destination.text)" } else { "IS NULL" }
                 condition = "\(condition) AND confirmed_for \(isSameDestination)"
             }

@@ -23,8 +23,9 @@ struct SealedColumn: Sendable {
 
     /// Whether a value that does not open keeps its secret from being used.
     var isCredentials: Bool { table == "secret" }
+    var isRefreshToken: Bool { table == "token" && name == "refresh_token" }
     /// Whether a value is bound to what it may be sent to, which `secret.confirmed_for` names.
-    var isBoundToDestination: Bool { isCredentials }
+    var isBoundToDestination: Bool { isCredentials || isRefreshToken }
 
     static let all = [credentials, token, refreshToken, noticeKey]
 }

@@ -9,7 +9,7 @@ struct SealedPlace {
     let realm: String
     let key: String
     let version: Int64
-    /// What credentials may be sent to; nil where that was never written down, and for all other values.
+    /// What credentials or a refresh token may be sent to; nil where that was never written down, and for all other values.
     let destination: Destination?
 
     init(_ column: SealedColumn, _ id: SecretID, version: Int64) {
@@ -30,6 +30,18 @@ struct SealedPlace {
     init(credentialsOf id: SecretID, version: Int64, for destination: Destination?) {
         self.init(.credentials, realm: id.realm, key: id.key, version: version, destination: destination)
     }
+
+    /// Of the refresh token that came with a generation.
+    init(refreshTokenOf id: SecretID, generation: Int64, for destination: Destination?) {
+        self.init(.refreshToken, realm: id.realm, key: id.key, version: generation, destination: destination)
+    }
+
+    /// Whether what is sealed here is bound to its destination.
+    ///
+    /// A refresh token is where its credentials are: who writes down later what those may be sent to need not open it.
+    var bindsDestination: Bool {
+        column.isBoundToDestination && (column.isCredentials || destination != nil)
+    }
 }
 
 /// A stored value that is not what this service has stored, or that no key of ours opens, by its place.
@@ -40,6 +52,8 @@ package struct SealFault: Sendable, Equatable, CustomStringConvertible {
         case unsigned = "not signed"
         /// A value that nobody has sealed: it is used as it is.
         case inClear = "in clear"
+        /// A sealed refresh token whose credentials nobody has sealed: it is not used.
+        case besideClear = "beside credentials in clear"
     }
 
     /// Empty where the row belongs to none.
@@ -111,7 +125,7 @@ package final class Sealer {
     static let boundMark = "2:"
 
     func seal(_ value: Redacted<String>, at place: SealedPlace) throws(StoreError) -> String {
-        let isBound = place.column.isBoundToDestination
+        let isBound = place.bindsDestination
         bind(place, toDestination: isBound)
         do {
             let text = try ring.seal(value, context: context)
@@ -147,6 +161,19 @@ package final class Sealer {
         }
         report(SealFault(of: place, sealedWith: id, reason))
         return nil
+    }
+
+    /// Opens a refresh token that stands beside credentials sealed with `credentialsSealedWith`, as `open` does.
+    ///
+    /// What is sealed does not open beside credentials in clear: whoever put those there says where they may be sent.
+    func openRefreshToken(
+        _ text: String, sealedWith id: String?, at place: SealedPlace, credentialsSealedWith: String?
+    ) throws(StoreError) -> Redacted<String>? {
+        if let id, credentialsSealedWith == nil {
+            report(SealFault(of: place, sealedWith: id, .besideClear))
+            return nil
+        }
+        return try open(text, sealedWith: id, at: place)
     }
 
     // MARK: API keys

@@ -107,7 +107,7 @@ extension StoreFixture {
         try take()
         var record = try record("t")
         record.refreshToken = RotatedRefreshToken(
-            value: Redacted(refreshToken), descendsFrom: try require(try store.material(id)).refreshVersion)
+            value: Redacted(refreshToken), from: try require(try store.material(id)))
         try expect(try store.commit(id, record), "the token was not stored")
     }
 }

@@ -119,7 +119,7 @@ extension StoreConformance {
             try expectEqual(material.credentials["refresh_token"], Redacted("r0"))
             try fixture.take()
             var record = try fixture.record("t1")
-            record.refreshToken = RotatedRefreshToken(value: Redacted("r1"), descendsFrom: material.refreshVersion)
+            record.refreshToken = RotatedRefreshToken(value: Redacted("r1"), from: material)
             try expect(try store.commit(fixture.id, record), "not stored")
             try expectEqual(try store.material(fixture.id)?.refreshToken, Redacted("r1"))
             try fixture.mint("t2")
@@ -131,7 +131,7 @@ extension StoreConformance {
             // A call that began with the old line does not bring it back.
             try fixture.take()
             record = try fixture.record("t3")
-            record.refreshToken = RotatedRefreshToken(value: Redacted("r2"), descendsFrom: material.refreshVersion)
+            record.refreshToken = RotatedRefreshToken(value: Redacted("r2"), from: material)
             try expect(try store.commit(fixture.id, record), "not stored")
             try expectEqual(try store.material(fixture.id)?.refreshToken, nil)
         },

@@ -320,7 +320,7 @@ final class Refresher {
             overlap: policy.overlap,
             sameTokenNextMintAt: isSameToken ? nextMint(ofSameToken: expiresAt, policy, look) : nil,
             refreshToken: refreshToken.map {
-                RotatedRefreshToken(value: $0, descendsFrom: material.refreshVersion)
+                RotatedRefreshToken(value: $0, from: material)
             },
             dueAt: policy.scheduleAt(call.id, expiresAt: expiresAt, life: life), extraCalls: extraCalls,
             notice: isSameToken ? nil : call.notice(.token, generation: generation))

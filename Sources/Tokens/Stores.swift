@@ -166,10 +166,13 @@ package struct RotatedRefreshToken: Sendable, Equatable {
     package var value: Redacted<String>
     /// `Material.refreshVersion` of the call: an administrator's new refresh token begins another line.
     package var descendsFrom: Int64
+    /// `Material.confirmedFor` of the call: what issued it, and all that it may be sent to.
+    package var destination: Destination?
 
-    package init(value: Redacted<String>, descendsFrom: Int64) {
+    package init(value: Redacted<String>, from material: Material) {
         self.value = value
-        self.descendsFrom = descendsFrom
+        descendsFrom = material.refreshVersion
+        destination = material.confirmedFor
     }
 }
 
