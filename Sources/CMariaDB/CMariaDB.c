@@ -25,6 +25,11 @@ static void open_library(void) {
         return;                                              \
     }
     CMARIADB_FUNCTIONS(CMARIADB_RESOLVE)
+    // Found among what the library itself has loaded.
+    if (!(*(void **)&table.forget_tls_errors = dlsym(library, "ERR_clear_error"))) {
+        snprintf(error, sizeof error, "%s", dlerror());
+        return;
+    }
     // Its global state is not safe to set up from several threads at once; here it happens once.
     if (table.mysql_server_init(0, NULL, NULL) != 0) {
         snprintf(error, sizeof error, "libmariadb cannot be initialised");

@@ -8,6 +8,7 @@ internal import SQL
 @safe struct ConnectionHandle: ~Copyable {
     let api: UnsafePointer<cmariadb_table>
     let mysql: UnsafeMutablePointer<MYSQL>
+    private let usesTLS: Bool
 
     /// Connects, logs in and sets up the session; blocks for the connect timeout at most, beside name resolution.
     init(_ configuration: MariaDBConfiguration) throws(CallFailure) {
@@ -38,10 +39,16 @@ internal import SQL
         unsafe cmariadb_wait_by(api, mysql, waitForSocket)
         unsafe self.api = api
         unsafe self.mysql = mysql
+        usesTLS = server.tls != .off
     }
 
     deinit {
         unsafe api.pointee.mysql_close(mysql)
+    }
+
+    /// Before every statement: nothing that went wrong elsewhere on this thread is an error of this connection.
+    func forgetOthersErrors() {
+        if usesTLS { unsafe api.pointee.forget_tls_errors() }
     }
 
     private static func setOptions(
@@ -104,6 +111,9 @@ private func waitForSocket(_ socket: my_socket, _ isRead: my_bool, _ millisecond
     }
     var send = pollfd(fd: socket, events: Int16(POLLOUT), revents: 0)
     let isSending = unsafe poll(&send, 1, 0) == 0
-    return Fiber.waitUntil(
+    let result = Fiber.waitUntil(
         isSending ? .either : .readable, socket, milliseconds: cmariadb_socket_timeout(socket, !isSending))
+    // Others ran on this thread meanwhile.
+    unsafe cmariadb()?.pointee.forget_tls_errors()
+    return result
 }

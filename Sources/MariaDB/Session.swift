@@ -35,6 +35,7 @@ internal import SQL
         _ query: Query, _ finish: (PreparedStatement, Int) throws(LibraryError) -> Result
     ) throws(CallFailure) -> Result {
         let start = clock.now()
+        handle.forgetOthersErrors()
         var phase = CallFailure.Phase.preparing
         defer { lastAnswer = clock.now() }
         do {
@@ -49,6 +50,7 @@ internal import SQL
     /// Runs a statement without arguments as text: one round trip, and the only way for what cannot be prepared.
     func runText(_ text: String) throws(CallFailure) -> Int {
         let start = clock.now()
+        handle.forgetOthersErrors()
         defer { lastAnswer = clock.now() }
         let api = unsafe handle.api
         let mysql = unsafe handle.mysql

@@ -21,6 +21,9 @@ struct cmariadb_table {
 #define CMARIADB_FIELD(name) __typeof__(&name) _Nonnull name;
     CMARIADB_FUNCTIONS(CMARIADB_FIELD)
 #undef CMARIADB_FIELD
+    // OpenSSL's, which the library speaks TLS with. What somebody else left in this thread's list of errors would pass for an
+    // error of the connection wherever it has to wait, and the library does not empty the list.
+    void (*_Nonnull forget_tls_errors)(void);
 };
 
 /// The library's functions; null when it could not be opened: see `cmariadb_error`.
