@@ -15,9 +15,9 @@ package final class Rekeying {
         package var isDry = false
         /// Rows that are read at a time.
         package var batch = 200
-        /// Where a realm's  and  lead: credentials that were entered before that was written down are bound to it.
+        /// Where a realm's `config` and `logic_code` lead.
         ///
-        /// own are bound to it. Without it they stay bound to nothing.
+        /// Credentials that were entered before that was written down are bound to it; without it they stay bound to nothing.
         package var destination: (@Sendable (_ config: String?, _ logicCode: String) -> Destination)?
 
         package init() {}

@@ -18,9 +18,6 @@ package enum Schema {
         }
     }
 
-    /// The migration since which API keys are signed.
-    package static let signatures = 9
-
     private static let files = [
         File(
             number: 1, name: "tables", mysql: PackageResources.m0001_tables_mysql_sql,
@@ -45,7 +42,7 @@ package enum Schema {
             number: 8, name: "audit", mysql: PackageResources.m0008_audit_mysql_sql,
             sqlite: PackageResources.m0008_audit_sqlite_sql),
         File(
-            number: signatures, name: "signatures", mysql: PackageResources.m0009_signatures_mysql_sql,
+            number: 9, name: "signatures", mysql: PackageResources.m0009_signatures_mysql_sql,
             sqlite: PackageResources.m0009_signatures_sqlite_sql),
     ]
 
