@@ -108,117 +108,25 @@ package struct AuditVerifier {
         return report
     }
 
-    private struct Head {
-        let chain: String
-        let place: Int64
-        let hash: String
-        let prunedPlace: Int64
-        let prunedHash: String
-        let pruned: SigningKeys.Signature?
-
-        init(_ row: Row) throws {
-            chain = try row.text(0)
-            place = try row.integer(1)
-            hash = try row.text(2)
-            prunedPlace = try row.integer(3)
-            prunedHash = try row.text(4)
-            let keyID = try row.optionalText(5)
-            let code = try row.optionalText(6)
-            if let keyID, let code {
-                pruned = SigningKeys.Signature(keyID: keyID, code: code)
-            } else {
-                pruned = nil
-            }
-        }
-    }
-
     /// The first thing that is wrong with a chain, and how many entries were read until there.
     ///
     /// Token, then head, then entries up to the head: what is added meanwhile is later than what it is compared with.
     private func verify(_ chain: String) throws -> (entries: Int, finding: Finding?) {
         let storedGeneration = try storedGeneration(of: chain)
-        let heads = try connection.rows(
-            """
-            SELECT chain, place, hash, pruned_place, pruned_hash, pruned_signed_with, pruned_signature
-            FROM audit_chain WHERE chain = \(chain)
-            """)
-        guard let head = try heads.first.map(Head.init) else {
-            return (0, Finding(kind: .removed, number: 0, chain: chain, place: 1))
-        }
-        var walk = Walk(chain: chain)
-        if head.prunedPlace > 0 {
-            walk.place = head.prunedPlace
-            walk.hash = head.prunedHash
-            let message = AuditPruning.message(chain: chain, place: walk.place, hash: walk.hash)
-            if let kind = try fault(head.pruned, message, forged: .removed) { return (0, walk.finding(kind)) }
-        }
+        var walk = AuditWalk(chain: chain, keys: keys)
+        guard let head = try AuditHead(of: chain, connection) else { return (0, walk.finding(.removed)) }
+        if let kind = try walk.begin(head) { return (0, walk.finding(kind)) }
         var entries = 0
         while walk.place < head.place {
-            let rows = try connection.rows(
-                """
-                SELECT \(AuditColumns.list), place, hash, signed_with, signature FROM audit
-                WHERE chain = \(chain) AND place > \(walk.place) AND place <= \(head.place)
-                ORDER BY place LIMIT \(Self.pageSize)
-                """)
+            let rows = try connection.rows(walk.page(before: head, limit: Self.pageSize))
             if rows.isEmpty { return (entries, walk.finding(.removed)) }
             for row in rows {
                 entries += 1
-                if let kind = try step(&walk, row) { return (entries, walk.finding(kind)) }
+                if let kind = try walk.step(row) { return (entries, walk.finding(kind)) }
             }
         }
         let hasLostMints = walk.generation.map { storedGeneration > $0 } ?? false
         return (entries, hasLostMints || walk.hash != head.hash ? walk.finding(.removed) : nil)
-    }
-
-    /// Where a reading of a chain has come to.
-    private struct Walk {
-        let chain: String
-        var place: Int64 = 0
-        var hash = ""
-        var number: Int64 = 0
-        /// Nil before the first entry that tells one.
-        var generation: Int64?
-
-        init(chain: String) {
-            self.chain = chain
-        }
-
-        func finding(_ kind: Finding.Kind) -> Finding {
-            Finding(kind: kind, number: number, chain: chain, place: kind == .removed ? place + 1 : place)
-        }
-    }
-
-    /// Takes the next entry; answers what is wrong with it.
-    private func step(_ walk: inout Walk, _ row: Row) throws -> Finding.Kind? {
-        let place = try row.integer(10)
-        if place != walk.place + 1 { return .removed }
-        walk.place = place
-        walk.number = try row.integer(0)
-        var columns = ColumnReader(row, AuditColumns.names)
-        // A text that nothing here writes cannot be read.
-        guard let record = try? AuditColumns.record(&columns) else { return .edited }
-        let link = AuditLink(
-            chain: walk.chain, place: place, at: record.at, entry: record.entry, previous: walk.hash)
-        let stored = try row.text(11)
-        guard try link.hash() == stored, try AuditLink.name(record.entry.chain) == walk.chain else { return .edited }
-        walk.hash = stored
-        switch record.entry.action {
-        case .placeToken: walk.generation = walk.generation.map { $0 + 1 }
-        default: walk.generation = record.entry.generation ?? walk.generation
-        }
-        let signature = SigningKeys.Signature(keyID: try row.text(12), code: try row.text(13))
-        return try fault(signature, Array(stored.utf8), forged: .unsigned)
-    }
-
-    private func fault(
-        _ signature: SigningKeys.Signature?, _ message: [UInt8], forged: Finding.Kind
-    ) throws -> Finding.Kind? {
-        guard let signature else { return forged }
-        switch try keys.check(signature, of: message) {
-        case .genuine: return nil
-        case .forged: return forged
-        case .unknownKey: return .unknownKey(signature.keyID)
-        }
     }
 
     /// Of the secret that the chain is about; 0 where it is gone or the chain is about none.

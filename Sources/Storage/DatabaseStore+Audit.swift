@@ -102,52 +102,6 @@ extension DatabaseStore: AuditStore {
         }
         return Listing(elements: records, total: total)
     }
-
-    package func pruneAudit(olderThan age: Duration, limit: Int) throws(StoreError) -> Int {
-        let horizon = try databaseNow() - age
-        let old = try rows(
-            "SELECT id, chain FROM audit WHERE at < \(horizon.milliseconds) ORDER BY at LIMIT \(Int64(limit))")
-        var chains: [String] = []
-        for row in old {
-            var columns = ColumnReader(row, ["audit.id", "audit.chain"])
-            columns.skip(1)
-            let chain = try columns.text()
-            if !chains.contains(chain) { chains.append(chain) }
-        }
-        var removed = 0
-        for chain in chains { removed += try prune(chain, before: horizon, limit: limit) }
-        return removed
-    }
-
-    /// Removes the beginning of a chain, and notes under a signature where it begins now.
-    private func prune(_ chain: String, before horizon: Timestamp, limit: Int) throws(StoreError) -> Int {
-        try transaction {
-            // Nobody else prunes this chain meanwhile.
-            try connection.execute("UPDATE audit_chain SET place = place WHERE chain = \(chain)")
-            let old = try connection.rows(
-                """
-                SELECT place, hash, at FROM audit WHERE chain = \(chain) ORDER BY place LIMIT \(Int64(limit))
-                """)
-            var last: (place: Int64, hash: String)?
-            for row in old {
-                var columns = ColumnReader(row, ["audit.place", "audit.hash", "audit.at"])
-                let entry = (place: try columns.integer(), hash: try columns.text())
-                // A clock that was set back may leave younger entries before older ones: the first of them ends it.
-                if try columns.instant() >= horizon { break }
-                last = entry
-            }
-            guard let last else { return 0 }
-            let signature = try sealer.signer.sign(
-                AuditPruning.message(chain: chain, place: last.place, hash: last.hash))
-            try connection.execute(
-                """
-                UPDATE audit_chain SET pruned_place = \(last.place), pruned_hash = \(last.hash),
-                    pruned_signed_with = \(signature.keyID), pruned_signature = \(signature.code)
-                WHERE chain = \(chain)
-                """)
-            return try connection.execute("DELETE FROM audit WHERE chain = \(chain) AND place <= \(last.place)")
-        }
-    }
 }
 
 /// The columns of `audit` that make an `AuditRecord`, in the order in which they are selected and read.

@@ -28,7 +28,7 @@ extension DatabaseStore: KeyStore {
         for row in found {
             var columns = ColumnReader(row, ["api_key.digest"])
             // A row that cannot be read opens nothing, and is no reason to send the others away.
-            if let digest = try? KeyRow.bytes(ofHex: try columns.text()) { digests.append(digest) }
+            if let digest = try? KeyRow.digest(try columns.text()) { digests.append(digest) }
         }
         return digests
     }

@@ -57,13 +57,10 @@ enum GrantColumns {
     /// The row that a key is stored as.
     static func row(_ grant: KeyGrant, createdAt: Timestamp) -> SignedKeyRow {
         SignedKeyRow(
-            id: grant.id, digest: hex(grant.digest), role: grant.role.rawValue, scope: ScopeText.encode(grant.scope),
+            id: grant.id, digest: Hex.encode(grant.digest), role: grant.role.rawValue,
+            scope: ScopeText.encode(grant.scope),
             addresses: text(grant.addresses), expiresAt: grant.expiresAt?.milliseconds,
             createdAt: createdAt.milliseconds)
-    }
-
-    private static func hex(_ digest: [UInt8]) -> String {
-        digest.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
     }
 
     /// Nil for none, so that an empty list never comes to mean nobody.

@@ -37,7 +37,7 @@ struct KeyRow {
         }
         let addresses = try signed.addresses.map { text throws(StoreError) in try KeyRow.texts(parsing: text) }
         return KeyGrant(
-            id: signed.id, digest: try KeyRow.bytes(ofHex: signed.digest), role: role,
+            id: signed.id, digest: try KeyRow.digest(signed.digest), role: role,
             scope: try scopes.scope(signed.scope), addresses: addresses ?? [],
             expiresAt: signed.expiresAt.map { Timestamp(milliseconds: $0) }, usedAt: usedAt)
     }
@@ -47,10 +47,9 @@ struct KeyRow {
         KeyGrant(id: signed.id, digest: [], role: .reader, scope: Scope(realms: [], secrets: []), usedAt: usedAt)
     }
 
-    static func bytes(ofHex text: String) throws(StoreError) -> [UInt8] {
-        let digits = text.utf8.map { Character(Unicode.Scalar($0)).hexDigitValue }
-        guard digits.count == 64, !digits.contains(nil) else { throw .broken("api_key.digest is no digest") }
-        return stride(from: 0, to: 64, by: 2).map { UInt8((digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0)) }
+    static func digest(_ text: String) throws(StoreError) -> [UInt8] {
+        guard let digest = Hex.decode(text), digest.count == 32 else { throw .broken("api_key.digest is no digest") }
+        return digest
     }
 
     private static func texts(parsing text: String) throws(StoreError) -> [String] {

@@ -29,11 +29,11 @@ extension InMemoryStore: AuditStore {
         }
     }
 
-    package func pruneAudit(olderThan age: Duration, limit: Int) throws(StoreError) -> Int {
+    package func pruneAudit(olderThan age: Duration, limit: Int) throws(StoreError) -> AuditPruned {
         statement { state, now in
             let old = state.audit.prefix { $0.at < now - age }.count
             state.audit.removeFirst(min(old, limit))
-            return min(old, limit)
+            return AuditPruned(removed: min(old, limit))
         }
     }
 }

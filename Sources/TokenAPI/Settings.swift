@@ -1,3 +1,4 @@
+internal import Crypto
 package import HTTP
 package import Log
 
@@ -73,15 +74,9 @@ package struct Settings: Sendable {
 
     private static func digest(_ text: String?) throws(Failure) -> [UInt8]? {
         guard let text, !text.isEmpty else { return nil }
-        guard let bytes = bytes(ofHex: text), bytes.count == 32 else {
+        guard let bytes = Hex.decode(text), bytes.count == 32 else {
             throw Failure(variable: "ADMIN_KEY_SHA256", message: "must be a SHA-256 digest of 64 hex digits")
         }
         return bytes
-    }
-
-    private static func bytes(ofHex text: String) -> [UInt8]? {
-        let digits = text.utf8.map { Character(Unicode.Scalar($0)).hexDigitValue }
-        guard digits.count.isMultiple(of: 2), !digits.contains(nil) else { return nil }
-        return stride(from: 0, to: digits.count, by: 2).map { UInt8((digits[$0] ?? 0) << 4 | (digits[$0 + 1] ?? 0)) }
     }
 }

@@ -228,7 +228,12 @@ package final class TokenService: Handler {
     /// Removes some of what is older than it is kept.
     private func pruneAudit() throws(Problem) -> Int {
         guard let age = settings.auditRetention else { return 0 }
-        return try stored { () throws(StoreError) in try audit.pruneAudit(olderThan: age, limit: 1_000) }
+        let pruned = try stored { () throws(StoreError) in try audit.pruneAudit(olderThan: age, limit: 1_000) }
+        if let first = pruned.obstacles.first {
+            logger.log(
+                .error, "audit", ["not_pruned": .string(first), "chains": .integer(Int64(pruned.obstacles.count))])
+        }
+        return pruned.removed
     }
 
     /// Runs a store call; what is broken is logged here, once, and shown to nobody.

@@ -104,6 +104,19 @@ package struct AuditReceipt: Sendable, Equatable, CustomStringConvertible {
     package var description: String { "\(chain):\(place):\(hash)" }
 }
 
+/// What was removed of the audit for its age.
+package struct AuditPruned: Sendable, Equatable {
+    /// Entries.
+    package var removed: Int
+    /// For each chain of which older entries stay, why: the first entry that is not genuine.
+    package var obstacles: [String]
+
+    package init(removed: Int = 0, obstacles: [String] = []) {
+        self.removed = removed
+        self.obstacles = obstacles
+    }
+}
+
 /// The audit's part of a store.
 package protocol AuditStore: AnyObject {
     /// Runs `body`, which writes to the same store, and stores the entry of what it did in the same transaction: both or neither.
@@ -116,9 +129,9 @@ package protocol AuditStore: AnyObject {
     func takeReceipts() -> [AuditReceipt]
     /// Last first, those in `scope` alone; of one realm, or one secret, where that is asked for.
     func audit(_ page: Page, realm: String?, key: String?, in scope: Scope) throws(StoreError) -> Listing<AuditRecord>
-    /// Removes entries that are older than `age`, from the beginning of chains alone, and notes it under a signature; how
-    /// many it removed, some `limit` at most.
-    func pruneAudit(olderThan age: Duration, limit: Int) throws(StoreError) -> Int
+    /// Removes entries that are older than `age`, from the beginning of chains alone and as far as they are genuine, and notes it
+    /// under a signature; `limit` at most.
+    func pruneAudit(olderThan age: Duration, limit: Int) throws(StoreError) -> AuditPruned
 }
 
 extension AuditStore {

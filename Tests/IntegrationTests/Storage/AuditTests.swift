@@ -263,15 +263,15 @@ import Tokens
     @Test(arguments: Driver.allCases)
     func `old entries go from the beginning of chains, under a signature`(_ driver: Driver) throws {
         let world = try World(driver)
-        #expect(try world.store.pruneAudit(olderThan: .seconds(60), limit: 100) == 0)
+        #expect(try world.store.pruneAudit(olderThan: .seconds(60), limit: 100) == AuditPruned())
         usleep(5_000)
-        #expect(try world.store.pruneAudit(olderThan: .zero, limit: 2) > 0)
+        #expect(try world.store.pruneAudit(olderThan: .zero, limit: 2).removed == 2)
         try world.mint("token 3")
         let report = try world.report()
         #expect(report.findings == [])
         #expect(report.entries < 7)
         usleep(5_000)
-        while try world.store.pruneAudit(olderThan: .zero, limit: 100) > 0 {}
+        while try world.store.pruneAudit(olderThan: .zero, limit: 100).removed > 0 {}
         #expect(try world.report() == AuditVerifier.Report(chains: 2, entries: 0, findings: []))
         try world.mint("token 4")
         try world.write("wx", "after")
@@ -282,6 +282,91 @@ import Tokens
             "UPDATE audit_chain SET pruned_place = place, pruned_hash = hash WHERE chain = 'administration'")
         try world.connection.execute("DELETE FROM audit WHERE id = \(number)")
         #expect(try world.report().findings.map(\.kind) == [.removed])
+    }
+
+    /// What a prune of all that there is leaves of a chain, how many entries it removed, and what the verifier says then.
+    private func prune(
+        _ world: World, keys: String = MasterKeys.text("test")
+    ) throws -> (pruned: AuditPruned, kinds: [AuditVerifier.Finding.Kind]) {
+        usleep(5_000)
+        let store = DatabaseStore(world.connection, keys: keys)
+        return (try store.pruneAudit(olderThan: .zero, limit: 100), try world.report(keys: keys).findings.map(\.kind))
+    }
+
+    @Test(arguments: Driver.allCases)
+    func `a prune stops at an entry that was edited, and the verifier still names it`(_ driver: Driver) throws {
+        let world = try World(driver)
+        let number = try world.number("token.mint", last: true)
+        try world.connection.execute("UPDATE audit SET at = 1, actor = 'x' WHERE id = \(number)")
+        // Nothing but what was edited is old by its word.
+        let horizon = try world.store.pruneAudit(olderThan: .seconds(60), limit: 100)
+        #expect(horizon.removed == 0)
+        let (pruned, kinds) = try prune(world)
+        #expect(pruned.obstacles.count == 1)
+        #expect(pruned.obstacles.first?.hasPrefix("entry \(number) (chain ") == true)
+        #expect(pruned.obstacles.first?.hasSuffix(", place 2) was edited") == true)
+        // The chain of writes, and the mint before it.
+        #expect(pruned.removed == 4)
+        #expect(kinds == [.edited])
+        #expect(try world.connection.rows("SELECT id FROM audit WHERE id = \(number)").count == 1)
+    }
+
+    @Test(
+        arguments: Driver.allCases,
+        ["at = 1", "hash = '00'", "signature = '00'", "place = place + 1000", "signed_with = 'gone'"])
+    func `nothing is pruned of chains whose every row was edited`(_ driver: Driver, _ change: String) throws {
+        let world = try World(driver)
+        try world.connection.execute("UPDATE audit SET \(unsafeSQL: change)")
+        let before = try world.report()
+        #expect(before.findings.count >= 2)
+        usleep(5_000)
+        let pruned = try world.store.pruneAudit(olderThan: .zero, limit: 100)
+        #expect(pruned.removed == 0)
+        #expect(pruned.obstacles.count == 2)
+        #expect(try world.report() == before)
+    }
+
+    @Test(arguments: Driver.allCases)
+    func `a prune stops at a gap, and at a note that nobody has signed`(_ driver: Driver) throws {
+        let world = try World(driver)
+        try world.connection.execute("DELETE FROM audit WHERE id = \(try world.number("token.mint", last: true))")
+        let (pruned, kinds) = try prune(world)
+        #expect(pruned.removed == 4)
+        #expect(pruned.obstacles.count == 1)
+        #expect(pruned.obstacles.first?.hasPrefix("an entry was removed after entry ") == true)
+        #expect(kinds == [.removed])
+        for note in ["pruned_signature = '00'", "pruned_signed_with = 'gone'", "pruned_signed_with = NULL"] {
+            try world.connection.execute("UPDATE audit_chain SET \(unsafeSQL: note)")
+            let again = try prune(world)
+            #expect(again.pruned.removed == 0)
+            #expect(again.pruned.obstacles.count == 1)
+            #expect(!again.kinds.isEmpty)
+        }
+    }
+
+    @Test(arguments: Driver.allCases)
+    func `entries under a key that is not given go once a later one vouches for them`(_ driver: Driver) throws {
+        let world = try World(driver)
+        let both = MasterKeys.text("new", "test")
+        let new = MasterKeys.text("new")
+        let (alone, _) = try prune(world, keys: new)
+        #expect(alone.removed == 0)
+        #expect(alone.obstacles.count == 2)
+        #expect(alone.obstacles.allSatisfy { $0.hasSuffix("is signed with the master key test, which is not given") })
+        // A later entry of the chain of writes, and none of the secret's.
+        let rotated = DatabaseStore(world.connection, keys: both)
+        try rotated.record(AuditEntry(AuditTests.author, .createKey, outcome: "stored"))
+        let edited = try world.number("secret.write")
+        let actor = "(SELECT actor FROM (SELECT actor FROM audit WHERE id <> \(edited) LIMIT 1) AS other)"
+        try world.connection.execute("UPDATE audit SET actor = 'x' WHERE id = \(edited)")
+        #expect(try prune(world, keys: new).pruned.removed == 0)
+        try world.connection.execute("UPDATE audit SET actor = \(unsafeSQL: actor) WHERE id = \(edited)")
+        let (pruned, kinds) = try prune(world, keys: new)
+        #expect(pruned.removed == 4)
+        #expect(pruned.obstacles.count == 1)
+        #expect(kinds == [.unknownKey("test")])
+        #expect(try prune(world, keys: both).pruned == AuditPruned(removed: 3))
+        #expect(try world.report(keys: new).findings == [])
     }
 
     // MARK: The command
