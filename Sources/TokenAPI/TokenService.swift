@@ -65,6 +65,7 @@ package final class TokenService: Handler {
             if trail.visit?.isBoundToAddress == true { response.fields[.vary] = "X-Forwarded-For" }
             response.notes += receipts
             if let caller = trail.visit?.caller { response.notes.append((name: "caller", value: caller.id)) }
+            response.notes += trail.refusal
             outcome = .respond(response)
         }
         return outcome
@@ -109,7 +110,18 @@ package final class TokenService: Handler {
     /// What is known of a request by the time it is answered.
     private struct Trail {
         var route: String?
+        /// Nil where it was refused before its key was looked at.
         var visit: Visit?
+        /// Where a key was asked for: where the request comes from, and the public part of the key that it shows.
+        var shown: (address: IPAddress?, keyID: String?)?
+
+        /// For the log, of somebody who was not let in.
+        var refusal: [(name: String, value: String)] {
+            guard let shown, visit?.caller == nil else { return [] }
+            var notes = [(name: "address", value: shown.address?.description ?? "unknown")]
+            if let keyID = shown.keyID { notes.append((name: "shown_key", value: keyID)) }
+            return notes
+        }
     }
 
     private func dispatch(_ request: Request, resuming state: (any Sendable)?, _ trail: inout Trail) throws(Problem)
@@ -120,7 +132,10 @@ package final class TokenService: Handler {
         if case .found(let found, _) = match, found.endpoint.isOpen {
             return .respond(health(found.endpoint))
         }
-        let visit = try settings.authorization.visit(request, from: settings.proxies.address(of: request))
+        let address = settings.proxies.address(of: request)
+        trail.shown = (address, nil)
+        let visit = try settings.authorization.visit(request, from: address)
+        trail.shown?.keyID = visit.keyID
         if state == nil { try checkRate(visit) }
         trail.visit = visit
         if case .found(let found, _) = match, found.endpoint == .token || found.endpoint == .refreshToken {

@@ -8,6 +8,58 @@ import Tokens
 
 /// Addresses and last uses.
 @Suite struct CallerTests {
+    // MARK: Who was refused
+
+    private func notes(_ answer: World.Answer) -> [String: String] {
+        Dictionary(answer.response.notes.map { ($0.name, $0.value) }) { $1 }
+    }
+
+    @Test func `the line of a refused caller says from where, and the public part of the key that it showed`() throws {
+        let limiter = RateLimiter(refusedAddress: (1, 3))
+        let world = try World.withKeys([], ["TRUSTED_PROXIES": "10.0.0.0/8"], limiter: limiter)
+        let bound = try world.makeKey(#"{"role":"reader","ip":["203.0.113.9"]}"#)
+        let expiry = (world.clock.now().wall + .seconds(60)).milliseconds
+        let expiring = try world.makeKey(#"{"role":"reader","expires_at":\#(expiry)}"#)
+        let secret = String(repeating: "c0ffee42", count: 8)
+        func refusal(_ key: String, _ status: Int, from address: String) throws -> [String: String] {
+            let token = "/api/token?realm=wx&key=app"
+            for target in [token, "/api/realm"] {
+                let answer = try world.send(
+                    .get, target, as: key, from: "10.0.0.1", fields: [Field(.forwardedFor, address)])
+                #expect(answer.status == status)
+                let notes = notes(answer)
+                #expect(notes["address"] == address)
+                #expect(notes["caller"] == nil)
+                #expect(!notes.values.contains { $0.contains("c0ffee42") || $0.contains(key.suffix(40)) })
+                if target != token { return notes }
+            }
+            return [:]
+        }
+        #expect(try refusal(bound.key, 403, from: "198.51.100.7")["shown_key"] == bound.id)
+        world.clock.advance(by: .seconds(61))
+        #expect(try refusal(expiring.key, 401, from: "198.51.100.8")["shown_key"] == expiring.id)
+        let unknown = "ts_0123456789abcdef_" + secret
+        #expect(try refusal(unknown, 401, from: "2001:db8::1:0:0:2")["shown_key"] == "0123456789abcdef")
+        // What has not the form of a key could be a secret of another kind.
+        #expect(try refusal("ts_" + secret, 401, from: "198.51.100.9")["shown_key"] == nil)
+        // Somebody who is held back before anything is read.
+        _ = try world.send(.get, "/api/realm", as: unknown, from: "2001:db8::1:0:0:2")
+        let held = try refusal("ts_00000000000000aa_" + secret, 429, from: "2001:db8::1:0:0:2")
+        #expect(held["shown_key"] == "00000000000000aa")
+        let keyless = notes(try world.send(.get, "/api/realm", from: "198.51.100.11"))
+        #expect(keyless["address"] == "198.51.100.11")
+        #expect(notes(try world.send(.get, "/api/realm", as: World.key, from: "198.51.100.11"))["address"] == nil)
+        #expect(notes(try world.send(.get, "/pong", from: "198.51.100.11"))["address"] == nil)
+    }
+
+    @Test(arguments: [
+        "0.0.0.0", "203.0.113.9", "::", "::1", "1::", "2001:db8::1:0:0:2", "2001:db8:0:1:1:1:1:1", "1:0:0:2::3",
+        "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff",
+    ])
+    func `an address is written in its one canonical form`(text: String) throws {
+        #expect(IPAddress(text)?.description == text)
+    }
+
     // MARK: Addresses
 
     @Test(arguments: [
