@@ -12,6 +12,14 @@ struct CacheKey: Hashable, Sendable {
     /// Where the caller asks from, where the server's verdict depends on that; else empty.
     var address = ""
 
+    /// Who asks, as `caller` has it; nil where that is not one.
+    static func caller(of request: borrowing Request) -> [UInt8]? {
+        let credentials = request.fields.values(.authorization)
+        guard credentials.count < 2 else { return nil }
+        guard let credential = credentials.first else { return [] }
+        return try? SHA256.digest(Array(credential.utf8))
+    }
+
     func hash(into hasher: inout Hasher) {
         hasher.combine(realm)
         hasher.combine(key)
@@ -53,13 +61,7 @@ struct TokenQuery {
             guard let seconds = Int64(seconds), (0...315_360_000).contains(seconds) else { return nil }
             minimumLife = .seconds(seconds)
         }
-        let credentials = request.fields.values(.authorization)
-        guard credentials.count < 2 else { return nil }
-        var caller: [UInt8] = []
-        if let credential = credentials.first {
-            guard let digest = try? SHA256.digest(Array(credential.utf8)) else { return nil }
-            caller = digest
-        }
+        guard let caller = CacheKey.caller(of: request) else { return nil }
         address = request.forwardedFor
         cacheKey = CacheKey(realm: realm, key: key, caller: caller)
         self.minimumLife = minimumLife

@@ -7,6 +7,7 @@ internal import JSON
 /// One value belongs to one worker; `Memory` is shared by all of them.
 package final class CacheService: Handler {
     private let memory: Memory
+    private let places: Places
     private let server: ServerClient
     private let clock: any Clock
 
@@ -14,21 +15,31 @@ package final class CacheService: Handler {
     private static let poll = Duration.milliseconds(20)
     private static let longestWait = Duration.seconds(15)
 
-    /// - Parameter server: where `token-server` answers.
-    package init(memory: Memory, client: any HTTP.Client, server: HTTP.URL, clock: any Clock) {
+    /// - Parameters:
+    ///   - places: shared by all workers of the process.
+    ///   - server: where `token-server` answers.
+    package init(
+        memory: Memory, places: Places, client: any HTTP.Client, server: HTTP.URL, clock: any Clock
+    ) {
         self.memory = memory
+        self.places = places
         self.server = ServerClient(client, server, clock)
         self.clock = clock
     }
 
     private struct Waiting: Sendable {
-        let flight: Flight
+        /// Nil where there was no place for another call.
+        var flight: Flight?
         let since: Moment
+        /// Read once from what is passed on.
+        var change: Change?
     }
 
     package func respond(to request: Request, resuming state: (any Sendable)?) -> Outcome {
         var response = Response(.serviceUnavailable)
-        if let query = TokenQuery(request).map(memory.bound) {
+        if let alive = Memory.liveness(request) {
+            response = alive
+        } else if let query = TokenQuery(request).map(memory.bound) {
             switch token(query, request, resuming: state as? Waiting) {
             case .respond(let answer): response = answer
             case .wait(let delay, let state): return .wait(delay: delay, state: state)
@@ -38,7 +49,10 @@ package final class CacheService: Handler {
             }
             response.notes.append((name: "realm", value: query.cacheKey.realm))
         } else {
-            response = pass(request)
+            switch pass(request, resuming: state as? Waiting) {
+            case .respond(let answer): response = answer
+            case .wait(let delay, let state): return .wait(delay: delay, state: state)
+            }
         }
         response.identify(request.id)
         return .respond(response)
@@ -53,15 +67,18 @@ package final class CacheService: Handler {
 
     private func token(_ query: TokenQuery, _ request: Request, resuming waiting: Waiting?) -> Outcome {
         let key = query.cacheKey
-        if let waiting, !waiting.flight.hasEnded { return wait(waiting, request) }
+        if let waiting, let flight = waiting.flight, !flight.hasEnded { return wait(waiting, request) }
         if let response = memory.respond(to: query, ifNoneMatch: request.fields[.ifNoneMatch]) {
             return .respond(response)
         }
         if let error = memory.error(key) { return .respond(inSpiteOf: error, query, memory, request) }
-        switch memory.board(key) {
+        switch memory.board(key, places) {
+        case .full: return wait(Waiting(since: waiting?.since ?? clock.now()), request)
         case .passenger(let flight):
             return wait(Waiting(flight: flight, since: waiting?.since ?? clock.now()), request)
-        case .pilot(let flight, let changes): return fetch(query, request, flight, changes)
+        case .pilot(let flight, let changes):
+            defer { places.leave(.token, realm: key.realm) }
+            return fetch(query, request, flight, changes)
         }
     }
 
@@ -83,6 +100,7 @@ package final class CacheService: Handler {
             // Ours, not the caller's: an answer that is still the same comes back without the token.
             response = try ask(request, ifNoneMatch: known?.tag)
             if response.status == .notModified, let known {
+                memory.accept(key.caller)
                 if let again = again(known, response, sent, query, request) {
                     memory.land(key, flight, changes: changes, .answer(again.answer), for: query)
                     return .respond(again.response)
@@ -98,6 +116,7 @@ package final class CacheService: Handler {
             return .respond(inSpiteOf: failed, query, memory, request)
         }
         let query = response.isBoundToAddress ? query.boundToAddress() : query
+        if response.status == .ok { memory.accept(key.caller) }
         if let answer = CachedAnswer(response, sent: sent) {
             memory.land(key, flight, changes: changes, .answer(answer), for: query)
             // It was long under way.
@@ -148,40 +167,26 @@ package final class CacheService: Handler {
 
     // MARK: Everything else
 
-    private func pass(_ request: Request) -> Response {
-        let path = CacheService.path(of: request)
-        let mayChange = (request.method != .get && request.method != .head) || path == "/api/token"
-        do {
-            let response = try server.send(request)
-            // What the server refused has changed nothing: nobody without a key empties the memory.
-            if mayChange, !(400..<500).contains(response.status.code) { forget(request, path) }
-            return passed(response)
+    private func pass(_ request: Request, resuming waiting: Waiting?) -> Outcome {
+        let change = waiting?.change ?? Change(request)
+        let realm = change.realm ?? ""
+        guard places.take(.passed, realm: realm) else {
+            return wait(Waiting(since: waiting?.since ?? clock.now(), change: change), request)
+        }
+        defer { places.leave(.passed, realm: realm) }
+        let result: Result<ClientResponse, ClientError>
+        do throws(ClientError) {
+            result = .success(try server.send(request))
         } catch {
-            if mayChange { forget(request, path) }
-            return Problem.serverUnavailable.response(requestID: request.id)
+            result = .failure(error)
         }
-    }
-
-    /// As the server's table of routes reads it, whatever is escaped in it.
-    private static func path(of request: Request) -> String {
-        guard let segments = RequestPath.segments(of: request.path) else { return request.path }
-        return "/" + segments.joined(separator: "/")
-    }
-
-    /// Drops what a request may change: one token where it can be told, else everything.
-    private func forget(_ request: Request, _ path: String) {
-        var values: [String: String] = [:]
-        for parameter in QueryString(parsing: request.query)?.parameters ?? [] {
-            values[parameter.name] = parameter.value
+        let caller = CacheKey.caller(of: request)
+        if change.counts(result, from: caller.map(memory.hasAccepted) ?? false) { change.forget(in: memory) }
+        guard case .success(let response) = result else {
+            return .respond(Problem.serverUnavailable.response(requestID: request.id))
         }
-        let body = request.body.isEmpty ? nil : (try? JSON.Value(parsing: request.body))?.object
-        let realm = values["realm"] ?? body?["realm"]?.string
-        let key = values["key"] ?? body?["key"]?.string
-        if path == "/api/token" || path == "/api/secret", let realm, let key {
-            memory.forget(realm: realm, key: key)
-        } else {
-            memory.forgetAll()
-        }
+        if change.isOfAPI, response.status.code < 300, let caller { memory.accept(caller) }
+        return .respond(passed(response))
     }
 
     private func passed(_ response: ClientResponse) -> Response {

@@ -1,5 +1,6 @@
 package import Clocks
 package import HTTP
+internal import JSON
 internal import Locks
 
 /// The answers that an instance keeps, for all its workers: bounded by count, the one that was used longest ago goes first.
@@ -10,6 +11,8 @@ package final class Memory: ImmediateResponder {
         var errors: [CacheKey: (response: ClientResponse, sent: Moment)] = [:]
         /// Callers whose verdict depends on where they ask from; nothing is kept of theirs but by address.
         var bound: Set<[UInt8]> = []
+        /// When the server last accepted a caller.
+        var accepted: [[UInt8]: Moment] = [:]
         var flights: [CacheKey: Flight] = [:]
         var uses: UInt64 = 0
         /// Counts what makes answers under way outdated.
@@ -37,6 +40,8 @@ package final class Memory: ImmediateResponder {
 
     /// How long an error is given again.
     private static let errorLife = Duration.seconds(1)
+    /// How long a caller counts as one whom the server accepts.
+    private static let acceptedLife = Duration.seconds(900)
 
     package init(limit: Int = 1_000, clock: any Clock) {
         self.limit = limit
@@ -44,9 +49,24 @@ package final class Memory: ImmediateResponder {
     }
 
     package func respondAtOnce(to request: Request, at now: Moment) -> Response? {
-        guard let query = TokenQuery(request) else { return nil }
+        guard let query = TokenQuery(request) else { return Memory.liveness(request) }
         return state.withLock { $0.use($0.bound(query).cacheKey, at: now) }?.response(
             now, minimumLife: query.minimumLife, ifNoneMatch: request.fields[.ifNoneMatch], becauseOfError: false)
+    }
+
+    /// That the process lives, also while every worker waits for the server; nil for any other request.
+    static func liveness(_ request: borrowing Request) -> Response? {
+        guard request.method == .get || request.method == .head else { return nil }
+        switch request.path {
+        case "/healthz":
+            return Response(
+                .ok, json: ["status": "ok"],
+                notes: [(name: "route", value: "/healthz"), (name: "outcome", value: "ok")])
+        case "/pong":
+            return Response(
+                .ok, json: ["err_code": 0], notes: [(name: "route", value: "/pong"), (name: "outcome", value: "ok")])
+        default: return nil
+        }
     }
 
     /// The answer in memory while it may be given.
@@ -88,11 +108,14 @@ package final class Memory: ImmediateResponder {
         /// The caller asks the server; `changes` tells later whether its answer may be kept.
         case pilot(Flight, changes: UInt64)
         case passenger(Flight)
+        /// There is no place for another call.
+        case full
     }
 
-    func board(_ key: CacheKey) -> Boarding {
+    func board(_ key: CacheKey, _ places: Places) -> Boarding {
         state.withLock { state in
             if let flight = state.flights[key] { return .passenger(flight) }
+            guard places.take(.token, realm: key.realm) else { return .full }
             let flight = Flight()
             state.flights[key] = flight
             return .pilot(flight, changes: state.changes)
@@ -134,6 +157,26 @@ package final class Memory: ImmediateResponder {
             }
         }
         flight.end()
+    }
+
+    // MARK: Callers
+
+    /// The server has just accepted the caller.
+    func accept(_ caller: [UInt8]) {
+        let now = clock.now()
+        state.withLock { state in
+            if state.accepted[caller] == nil, state.accepted.count >= limit {
+                // Who is forgotten is learned again with the next answer.
+                state.accepted = [:]
+            }
+            state.accepted[caller] = now
+        }
+    }
+
+    /// Whether the server has lately accepted the caller.
+    func hasAccepted(_ caller: [UInt8]) -> Bool {
+        let now = clock.now()
+        return state.withLock { $0.accepted[caller].map { $0.elapsed(to: now) < Memory.acceptedLife } ?? false }
     }
 
     // MARK: Changes

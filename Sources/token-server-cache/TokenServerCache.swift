@@ -13,10 +13,12 @@ enum TokenServerCache {
         let logger = Logger(level: (try? Settings.logLevel(environment("LOG_LEVEL"))) ?? .info)
         let clock = SystemClock()
         let memory = Memory(clock: clock)
+        let places = Places(workers: FunctionRuntime.workers)
         return FunctionRuntime.main(
             environment: environment, logger: logger, clock: clock, immediate: memory
         ) { _ throws(StartupError) in
-            CacheService(memory: memory, client: CurlClient(), server: try settings().server, clock: clock)
+            CacheService(
+                memory: memory, places: places, client: CurlClient(), server: try settings().server, clock: clock)
         }
     }
 

@@ -44,7 +44,8 @@ import Tokens
         passage = Passage(world)
         memory = Memory(clock: world.clock)
         service = CacheService(
-            memory: memory, client: passage, server: try HTTP.URL(parsing: "http://server.test"), clock: world.clock)
+            memory: memory, places: Places(workers: 12), client: passage,
+            server: try HTTP.URL(parsing: "http://server.test"), clock: world.clock)
     }
 
     private func ask(_ key: String?, realm: String = "a", from address: String = "203.0.113.9") throws -> Response {

@@ -34,7 +34,8 @@ import TokenCache
     init() throws {
         memory = Memory(limit: 3, clock: clock)
         service = CacheService(
-            memory: memory, client: server, server: try HTTP.URL(parsing: "http://server.test:8080"), clock: clock)
+            memory: memory, places: Places(workers: 12), client: server,
+            server: try HTTP.URL(parsing: "http://server.test:8080"), clock: clock)
         server.answer = { _ throws(ClientError) in CacheServiceTests.token("T") }
     }
 
@@ -457,7 +458,7 @@ import TokenCache
 
     @Test(arguments: [
         "/api/token?realm=wx", "/api/token?realm=wx&realm=b&key=app", "/api/token?realm=wx&key=app&min_ttl=x",
-        "/api/token?realm=wx&key=app&x=1", "/pong", "/api/realm?page=1",
+        "/api/token?realm=wx&key=app&x=1", "/readyz", "/api/realm?page=1",
     ])
     func `what the cache does not understand it does not judge`(target: String) throws {
         server.answer = { _ throws(ClientError) in ClientResponse(.badRequest, body: Array("{}".utf8)) }
