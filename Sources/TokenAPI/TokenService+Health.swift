@@ -7,10 +7,6 @@ extension TokenService {
     /// Farther apart than this, the clocks of this instance and of the database make no good answers.
     private static let largestSkew = Duration.seconds(30)
 
-    func health(_ endpoint: Endpoint) -> Response {
-        endpoint == .pong ? Response(.ok, json: ["err_code": 0]) : Response(.ok, json: ["status": "ok"])
-    }
-
     /// Asks the database for its clock and its schema; 503 names every check that failed.
     func readiness() -> Response {
         var checks: Object = ["database": "ok", "schema": "ok", "keys": "unknown", "clock": "ok"]

@@ -130,7 +130,7 @@ package final class TokenService: Handler {
         let match = Endpoint.router.match(request.method, path: request.path)
         if case .found(let found, _) = match { trail.route = found.pattern }
         if case .found(let found, _) = match, found.endpoint.isOpen {
-            return .respond(health(found.endpoint))
+            return .respond(OpenRoutes.response(to: found.endpoint))
         }
         let address = settings.proxies.address(of: request)
         trail.shown = (address, nil)

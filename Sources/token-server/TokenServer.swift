@@ -22,7 +22,9 @@ enum TokenServer {
         let flights = Flights(perRealm: FunctionRuntime.workers / 3, total: FunctionRuntime.workers * 2 / 3)
         let limiter = RateLimiter()
         let uses = KeyUses()
-        return FunctionRuntime.main(environment: environment, logger: logger, clock: clock) { _ throws(StartupError) in
+        return FunctionRuntime.main(
+            environment: environment, logger: logger, clock: clock, immediate: OpenRoutes()
+        ) { _ throws(StartupError) in
             let settings = try settings()
             let connection = try databaseURL().connection()
             let sealer = Sealer(try masterKeys()) { logger.log($0) }

@@ -1,9 +1,6 @@
 import Foundation
 import JSON
 import Locks
-import MariaDB
-import SQL
-import Storage
 import Testing
 
 /// What the functions cost in memory: the smallest instance of either cloud has 128 MB.
@@ -12,12 +9,8 @@ import Testing
 @Suite(.enabled(if: !isUnderThreadSanitizer))
 struct FootprintTests {
     @Test func `a thousand tokens and 200 connections leave the cache under 8 MiB of its own, the server 12`() throws {
-        let mariaDB = try MariaDBServer.shared()
-        let database = try mariaDB.freshDatabase()
-        let connection = try mariaDB.connection(to: database)
-        try MigrationRunner(connection).run(Schema.migrations(for: connection.dialect))
-        connection.close()
-        try ServingFunction.withServer(database: database) { server, _ in
+        let database = try Driver.mariaDB.migratedDatabase()
+        try ServingFunction.withServer(database: database.url) { server, _ in
             try ServingFunction.run("token-server-cache", ["TOKEN_SERVER_URL": server.url]) { cache in
                 let sources = Lock<[String: Int]>([:])
                 // Every worker of both has had work, and with it its connections.

@@ -2,9 +2,6 @@ import Foundation
 import Glibc
 import JSON
 import Locks
-import MariaDB
-import SQL
-import Storage
 import Testing
 
 /// Where the serve loop ends: full, late, told to stop, or spoken to in bad HTTP.
@@ -147,11 +144,8 @@ import Testing
         throws
     {
         let server = try MariaDBServer()
-        let database = try server.freshDatabase()
-        let connection = try server.connection(to: database)
-        try MigrationRunner(connection).run(Schema.migrations(for: connection.dialect))
-        connection.close()
-        try ServingFunction.withServer(database: database, ["FUNCTION_TIMEOUT_MS": "4000"]) { function, _ in
+        let database = try TestDatabase(url: try server.freshDatabase()).migrated()
+        try ServingFunction.withServer(database: database.url, ["FUNCTION_TIMEOUT_MS": "4000"]) { function, _ in
             let path = "/api/token?realm=wx&key=other"
             #expect(try function.send("GET", path).status == 200)
             server.sigstop()

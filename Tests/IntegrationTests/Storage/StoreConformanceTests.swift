@@ -25,10 +25,16 @@ import Tokens
 extension Driver {
     /// A new database with the schema of this build.
     func migratedDatabase() throws -> TestDatabase {
-        let database = try database()
-        let connection = try database.connection()
+        try database().migrated()
+    }
+}
+
+extension TestDatabase {
+    /// The same one, with the schema of this build.
+    func migrated() throws -> TestDatabase {
+        let connection = try connection()
         defer { connection.close() }
         try MigrationRunner(connection).run(Schema.migrations(for: connection.dialect))
-        return database
+        return self
     }
 }
