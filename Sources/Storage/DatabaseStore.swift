@@ -66,15 +66,8 @@ package final class DatabaseStore {
 
     /// The same, and throws what callers of a store understand.
     func transaction<Result>(_ body: () throws -> Result) throws(StoreError) -> Result {
-        do {
-            return try rawTransaction(body)
-        } catch let error as DatabaseError {
-            throw StoreError(error)
-        } catch let error as StoreError {
-            throw error
-        } catch {
-            throw .broken("an unexpected error in a transaction")
-        }
+        guard let result = try guardedTransaction(body) else { throw .broken("a transaction was overtaken") }
+        return result
     }
 
     /// Somebody else changed what a transaction had read: it is undone.

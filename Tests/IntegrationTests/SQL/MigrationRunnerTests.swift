@@ -82,14 +82,21 @@ struct MigrationRunnerTests {
 
     @Test(arguments: Driver.allCases)
     func `a run cut off after any statement is finished by the next`(driver: Driver) throws {
-        let whole = Interrupted(try driver.database().connection(), after: .max)
+        let whole = HookedConnection(try driver.database().connection())
+        var total = 0
+        whole.beforeExecuting = { _ in total += 1 }
         try MigrationRunner(whole).run(try migrations())
-        let total = whole.executed
         #expect(total >= 8)
         for count in 0..<total {
             let connection = try driver.database().connection()
-            let error = failure(of: { try MigrationRunner(Interrupted(connection, after: count)).run(try migrations()) }
-            )
+            // As if its process had been killed there.
+            let interrupted = HookedConnection(connection)
+            var left = count
+            interrupted.beforeExecuting = { _ throws(DatabaseError) in
+                if left == 0 { throw DatabaseError(.lost) }
+                left -= 1
+            }
+            let error = failure(of: { try MigrationRunner(interrupted).run(try migrations()) })
             #expect(error?.code == .lost)
             // The predecessor's rows come through: there is one as soon as there is a table for it.
             let hasRow = try connection.exists(.column(table: "person", name: "nick"))
@@ -107,41 +114,5 @@ struct MigrationRunnerTests {
         let error = failure(of: { try MigrationRunner(connection).run([broken]) })
         #expect(error?.code == .syntax)
         #expect(try MigrationRunner(connection).pending([broken]).count == 1)
-    }
-}
-
-/// A connection that breaks after `limit` statements, as if its process had been killed there.
-private final class Interrupted: Connection {
-    private let connection: any Connection
-    private let limit: Int
-    private(set) var executed = 0
-
-    init(_ connection: any Connection, after limit: Int) {
-        self.connection = connection
-        self.limit = limit
-    }
-
-    var dialect: Dialect { connection.dialect }
-
-    func execute(_ query: Query) throws(DatabaseError) -> Int {
-        if executed == limit { throw DatabaseError(.lost) }
-        executed += 1
-        return try connection.execute(query)
-    }
-
-    func rows(_ query: Query) throws(DatabaseError) -> [Row] {
-        try connection.rows(query)
-    }
-
-    func transaction<Result>(_ body: () throws -> Result) throws -> Result {
-        try connection.transaction(body)
-    }
-
-    func exists(_ object: SchemaObject) throws(DatabaseError) -> Bool {
-        try connection.exists(object)
-    }
-
-    func close() {
-        connection.close()
     }
 }

@@ -1,9 +1,9 @@
 import SQL
 
-/// A connection that tells of every statement which changes something before it is run.
+/// A connection that tells of every statement which changes something before it is run, and runs it unless that throws.
 final class HookedConnection: Connection {
     private let connection: any Connection
-    var beforeExecuting: (Query) -> Void = { _ in }
+    var beforeExecuting: (Query) throws(DatabaseError) -> Void = { _ in }
 
     init(_ connection: any Connection) {
         self.connection = connection
@@ -12,7 +12,7 @@ final class HookedConnection: Connection {
     var dialect: Dialect { connection.dialect }
 
     func execute(_ query: Query) throws(DatabaseError) -> Int {
-        beforeExecuting(query)
+        try beforeExecuting(query)
         return try connection.execute(query)
     }
 
