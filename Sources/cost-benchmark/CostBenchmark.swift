@@ -55,7 +55,7 @@ enum CostBenchmark {
                 return 0
             }
             for tool in arguments.measure.tools { try Child.require(tool) }
-            try Report.prepare(arguments.folder, name: arguments.measure.rawValue)
+            try Report.tryPlace(arguments.folder, name: arguments.measure.rawValue)
             progress("\(arguments.measure.rawValue) …")
             let report = Report(tables: try tables(arguments, scratch: scratch))
             print(report.markdown)

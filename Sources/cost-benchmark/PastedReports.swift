@@ -7,7 +7,6 @@ enum PastedReports {
     /// - Parameter folder: has the reports as Markdown.
     /// - Throws: `BenchmarkFailure` where a report or an end is not there; no file is changed then.
     static func paste(from folder: String) throws {
-        try Report.prepare(folder, name: "summary")
         try Summary.read(from: folder).write(to: folder, name: "summary")
         let texts = try files.map { file in
             let text = TextFile.read(file)

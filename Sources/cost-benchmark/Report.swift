@@ -62,20 +62,36 @@ struct Report {
         return parts.count == 3 ? "\(parts[0]) (\(parts[1]) – \(parts[2]))" : "–"
     }
 
-    /// Makes the folder, and opens `NAME.md` and `NAME.json` in it: a report that cannot be written is not worth waiting for.
-    static func prepare(_ folder: String, name: String) throws(Failure) {
+    /// Tries whether `NAME.md` and `NAME.json` can be written: a report that cannot be is not worth waiting for.
+    ///
+    /// It leaves what it found, so that a run without a result leaves nothing.
+    static func tryPlace(_ folder: String, name: String) throws(Failure) {
+        let made = makeFolders(folder)
+        defer { for folder in made.reversed() { unsafe rmdir(folder) } }
+        for file in ["md", "json"] {
+            let path = "\(folder)/\(name).\(file)"
+            let isNew = unsafe access(path, F_OK) != 0
+            try write([], to: path, mode: "a")
+            if isNew { unsafe unlink(path) }
+        }
+    }
+
+    /// Writes `NAME.md` and `NAME.json` into a folder, which is made where it is missing.
+    func write(to folder: String, name: String) throws(Failure) {
+        _ = Report.makeFolders(folder)
+        try Report.write(Array(markdown.utf8), to: "\(folder)/\(name).md")
+        try Report.write(json.encoded, to: "\(folder)/\(name).json")
+    }
+
+    /// Answers those that were missing, the outer ones first.
+    private static func makeFolders(_ folder: String) -> [String] {
+        var made: [String] = []
         var path = ""
         for part in folder.split(separator: "/", omittingEmptySubsequences: false) {
             path += path.isEmpty && part.isEmpty ? "/" : (path.isEmpty || path.hasSuffix("/") ? "" : "/") + part
-            if !part.isEmpty { unsafe mkdir(path, 0o755) }
+            if !part.isEmpty, unsafe mkdir(path, 0o755) == 0 { made.append(path) }
         }
-        for file in ["md", "json"] { try write([], to: "\(folder)/\(name).\(file)", mode: "a") }
-    }
-
-    /// Writes `NAME.md` and `NAME.json` into a folder that is there.
-    func write(to folder: String, name: String) throws(Failure) {
-        try Report.write(Array(markdown.utf8), to: "\(folder)/\(name).md")
-        try Report.write(json.encoded, to: "\(folder)/\(name).json")
+        return made
     }
 
     private static func write(_ bytes: [UInt8], to path: String, mode: String = "w") throws(Failure) {

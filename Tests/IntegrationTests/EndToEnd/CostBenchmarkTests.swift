@@ -28,19 +28,22 @@ import Testing
     }
 
     @Test(arguments: ["calls", "memory-hits", "strangers"])
-    func `a program that is missing is named, with what brings it`(measure: String) throws {
+    func `a program that is missing is named, with what brings it, and no report is begun`(measure: String) throws {
         let folder = try ScratchFolder.make()
         defer { try? FileManager.default.removeItem(atPath: folder) }
-        let run = try Program.run(Self.program, [measure, "--programs", folder + "/bin", "--output", folder])
+        let output = folder + "/build/bench"
+        let run = try Program.run(Self.program, [measure, "--programs", folder + "/bin", "--output", output])
         #expect(run.status == 1)
         let last = try #require(run.errors.split(separator: "\n").last)
         #expect(last.hasPrefix("cost-benchmark: \(folder)/bin/"))
         #expect(last.hasSuffix(" is missing: make bench builds it"))
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == [])
     }
 
     @Test func `a database that is of no use is told in one line, without its URL`() throws {
         let folder = try ScratchFolder.make()
         defer { try? FileManager.default.removeItem(atPath: folder) }
+        try Data("earlier".utf8).write(to: URL(filePath: folder + "/refresh.md"))
         for (url, message) in [
             (
                 "sqlite:\(folder)/empty.db",
@@ -54,6 +57,9 @@ import Testing
             #expect(run.errors.hasSuffix("…\ncost-benchmark: DATABASE_URL: \(message)\n"))
             #expect(run.errors.contains("hidden") == false)
         }
+        // The report of an earlier run is still there.
+        #expect(try String(contentsOfFile: folder + "/refresh.md", encoding: .utf8) == "earlier")
+        #expect(FileManager.default.fileExists(atPath: folder + "/refresh.json") == false)
     }
 
     @Test func `whoever is not at the top of the project is told so`() throws {
@@ -138,6 +144,7 @@ import Testing
         #expect(end.status == 128 + signal)
         #expect(end.survivors == [])
         #expect(FileManager.default.fileExists(atPath: scratch) == false)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: folder) == ["output"])
         #expect(run.output.hasSuffix(" …\n"), "nothing is told of what it ended itself: \(run.output)")
     }
 }
