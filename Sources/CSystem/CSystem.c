@@ -22,6 +22,16 @@ static sigset_t termination(void) {
     return set;
 }
 
+// What programs that are started here shall have; nothing where this process has it still.
+static struct rlimit descriptors;
+static _Bool has_raised_descriptors;
+
+void csystem_raise_descriptor_limit(void) {
+    if (getrlimit(RLIMIT_NOFILE, &descriptors) != 0) return;
+    const struct rlimit most = {descriptors.rlim_max, descriptors.rlim_max};
+    has_raised_descriptors = setrlimit(RLIMIT_NOFILE, &most) == 0;
+}
+
 // Runs between fork and exec: async-signal-safe calls alone. The report descriptor closes itself when exec succeeds.
 static void become(
     const char *program, char *const *arguments, char *const *environment, int output, int error, int report, pid_t parent) {
@@ -37,6 +47,8 @@ static void become(
         if (getppid() != parent) _exit(1);
         syscall(SYS_close_range, 3, high - 1, 0);
         syscall(SYS_close_range, high + 1, ~0U, 0);
+        // After those above it are closed, which may have more than it.
+        if (has_raised_descriptors) setrlimit(RLIMIT_NOFILE, &descriptors);
         signal(SIGPIPE, SIG_DFL);
         execve(program, arguments, environment);
     }

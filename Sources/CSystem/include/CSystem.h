@@ -19,6 +19,10 @@ int csystem_spawn(
     const char *_Nonnull program, char *_Nullable const *_Nonnull arguments, char *_Nullable const *_Nonnull environment,
     int output, int error, pid_t *_Nonnull process);
 
+// Allows this process as many open descriptors as it may allow itself. What csystem_spawn starts from then on has the limit that this
+// one had before: a function that needs more than its cloud gives shall fail here too. Before the first thread.
+void csystem_raise_descriptor_limit(void);
+
 // What a crash leaves behind must not show keys, credentials and tokens: no core dump is written, whatever the limits of the parent,
 // and where there is a Swift toolchain its backtracer, which prints registers and the memory that they point to, is not started.
 void csystem_hide_memory_of_crashes(void);

@@ -123,6 +123,30 @@ import Testing
             #expect(try function.get().text == first.text)
         }
     }
+
+    @Test func `the platform raises its own limit of descriptors alone`() throws {
+        let script = """
+            while True:
+                id, headers, event = next()
+                respond(id, ok(open("/proc/self/limits").read()))
+            """
+        let end = try ScriptedFunction.run(script, descriptors: 256) { function in
+            let own = try String(contentsOfFile: "/proc/\(function.process.pid)/limits", encoding: .utf8)
+            let limits = try #require(descriptorLimits(own))
+            #expect(limits.soft == limits.hard)
+            let its = try #require(descriptorLimits(try function.get().text))
+            #expect(its.soft == "256")
+            #expect(its.hard == limits.hard)
+        }
+        #expect(end.status == 0)
+    }
+
+    /// The line of proc(5) that begins with `Max open files`.
+    private func descriptorLimits(_ text: String) -> (soft: Substring, hard: Substring)? {
+        let line = text.split(separator: "\n").first { $0.hasPrefix("Max open files") }
+        let words = line?.split(separator: " ") ?? []
+        return words.count >= 5 ? (words[3], words[4]) : nil
+    }
 }
 
 /// Processes stopped by SIGSTOP.

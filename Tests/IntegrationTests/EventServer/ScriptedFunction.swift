@@ -65,18 +65,21 @@ struct ScriptedFunction {
         """
 
     /// Starts the platform on the script, calls `body` and expects that nothing is left behind.
+    ///
+    /// - Parameter descriptors: how many the platform may have open at first.
     static func run(
-        _ script: String, on cloud: Cloud = .lambda, options: [String] = [], _ body: (ScriptedFunction) throws -> Void
+        _ script: String, on cloud: Cloud = .lambda, options: [String] = [], descriptors: Int? = nil,
+        _ body: (ScriptedFunction) throws -> Void
     ) throws -> (status: Int32, survivors: [pid_t]) {
         let folder = try ScratchFolder.make()
         let bootstrap = folder + "/bootstrap"
         try Program.write(text(script, cloud), to: bootstrap)
+        let limit = descriptors.map { "ulimit -Sn \($0) && " } ?? ""
+        let serve = ["serve", "--function", "scripted", "--bootstrap", bootstrap, "--port", "0"]
         let process = try ProcessSession(
-            LocalPlatform.products.appending(path: "event-server").path(),
-            ["serve", "--function", "scripted", "--bootstrap", bootstrap, "--port", "0"] + [
-                "--platform", cloud.rawValue,
-            ]
-                + options,
+            "/bin/sh",
+            ["-c", limit + #"exec "$@""#, "sh", LocalPlatform.products.appending(path: "event-server").path()] + serve
+                + ["--platform", cloud.rawValue] + options,
             environment: ["PATH": "/usr/bin:/bin"], output: folder + "/output")
         guard process.waitForLine(beginning: "scripted http://", within: 30),
             let line = process.output.split(separator: "\n").first(where: { $0.hasPrefix("scripted http://") })
