@@ -35,7 +35,6 @@ final class ComputeInstance: Sendable {
         var isStuck = false
         /// The exit code of its process, or the error number where there was none.
         var exitCode: Int32?
-        var peakKilobytes: Int64 = 0
     }
 
     let number: Int
@@ -82,7 +81,6 @@ final class ComputeInstance: Sendable {
         return load.withLock { load in
             load.requests -= 1
             load.idleSince = now
-            load.peakKilobytes = max(load.peakKilobytes, load.process?.peakKilobytes ?? 0)
             guard load.requests == 0, let since = load.busySince else { return nil }
             load.busySince = nil
             if settings.freezes, load.state == .ready {
@@ -121,10 +119,8 @@ final class ComputeInstance: Sendable {
         get { load.withLock { $0.isHealthy } }
         set { load.withLock { $0.isHealthy = newValue } }
     }
-    /// The largest resident set, as of its last request.
-    var peakKilobytes: Int64 {
-        load.withLock { $0.peakKilobytes > 0 ? $0.peakKilobytes : $0.process?.peakKilobytes ?? 0 }
-    }
+    /// The largest resident set, in kilobytes, as far as it is known.
+    var peakKilobytes: Int64 { load.withLock { $0.process }?.peakKilobytes ?? 0 }
     var lastLines: [String] { load.withLock { $0.process }?.lastLines ?? [] }
     var exitCode: Int32? { load.withLock { $0.exitCode } }
 
@@ -215,6 +211,8 @@ final class ComputeInstance: Sendable {
         for _ in 0..<max(1, settings.initTimeout.wholeMilliseconds / 2) {
             if load.withLock({ $0.exitCode != nil || $0.endsAtOnce }) { break }
             if LoopbackPort.isListening(port) {
+                // For a first request that ends it.
+                load.withLock { $0.process }?.notePeak()
                 return load.withLock { load in
                     let now = clock.now()
                     load.listenedAt = now

@@ -9,6 +9,8 @@ final class FunctionProcess: Sendable {
     let id: pid_t
     private let tail = Lock<[String]>([])
     private let isOutputRead = Atomic<Bool>(false)
+    private let peak = Atomic<Int64>(0)
+    private let hasEnded = Atomic<Bool>(false)
     private static let longestTail = 20
     private static let longestLine = 32 << 10
 
@@ -67,6 +69,7 @@ final class FunctionProcess: Sendable {
             // What the process started in its group must not outlive it.
             process.kill()
             process.waitForOutput()
+            process.hasEnded.store(true, ordering: .releasing)
             ended(csystem_reap(process.id))
         }
         return process
@@ -74,6 +77,7 @@ final class FunctionProcess: Sendable {
 
     /// Ends the process and everything in its group.
     func kill() {
+        notePeak()
         Glibc.kill(-id, SIGKILL)
     }
 
@@ -99,13 +103,23 @@ final class FunctionProcess: Sendable {
     /// The last lines that the process wrote.
     var lastLines: [String] { tail.withLock { $0 } }
 
-    /// The largest resident set so far, in kilobytes; 0 once the process is gone.
+    /// The largest resident set so far, in kilobytes; of a process that is gone, what was last seen.
     var peakKilobytes: Int64 {
-        guard let text = SmallFile.read("/proc/\(id)/status") else { return 0 }
-        for line in text.split(separator: "\n") where line.hasPrefix("VmHWM:") {
-            return Int64(line.dropFirst(6).filter(\.isNumber)) ?? 0
-        }
-        return 0
+        notePeak()
+        return peak.load(ordering: .relaxed)
+    }
+
+    /// Looks at the largest resident set, which is not to be had once the process has ended.
+    ///
+    /// What the system tells of an ended process is no help: it counts the time before `exec`, when it was a copy of this one.
+    func notePeak() {
+        // Somebody else may have its number by now.
+        if hasEnded.load(ordering: .acquiring) { return }
+        guard let text = SmallFile.read("/proc/\(id)/status"),
+            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }),
+            let kilobytes = Int64(line.dropFirst(6).filter(\.isNumber))
+        else { return }
+        peak.max(kilobytes, ordering: .relaxed)
     }
 
     private func read(_ descriptor: Int32, _ output: (String) -> Void) {

@@ -118,7 +118,14 @@ package final class Platform: Sendable {
         let question = instance.hold(invocation)
         if settings.freezes { instance.process?.thaw() }
         let response = RuntimeAPI.event(invocation, deadline: deadline.wall, functionName: settings.functionName)
-        return [{ question.respond(response) }]
+        // For a first event that ends it.
+        let unseen = invocation.initDuration == nil ? nil : instance.process
+        return [
+            {
+                unseen?.notePeak()
+                question.respond(response)
+            }
+        ]
     }
 
     /// Hands the instance what waits, as much as it takes.

@@ -63,6 +63,8 @@ import Testing
 
     @Test func `a process that exits is a 502 with its time and its memory`() throws {
         try serve(Self.script) { function in
+            let first = try function.get("/exit")
+            #expect(first.text.contains(/maxMemoryUsage: [1-9][0-9]*MB/))
             let before = try function.get().text
             let lost = try function.get("/exit")
             #expect(lost.status == 502)

@@ -136,4 +136,25 @@ import Testing
             #expect(try invoke("large").json()["errorType"] == "Function.ResponseSizeTooLarge")
         }
     }
+
+    @Test func `what a process that is gone used of its memory is told all the same`() throws {
+        let script = """
+            while True:
+                id, headers, event = next()
+                if event["rawPath"] == "/sleep": time.sleep(60)
+                if event["rawPath"] == "/exit": os._exit(7)
+                respond(id, ok())
+            """
+        try serve(script, options: ["--timeout-ms", "1500", "--concurrency", "1"]) { function in
+            let statuses = try ["/exit", "/sleep", "/", "/exit"].map { try function.get($0).status }
+            #expect(statuses == [502, 504, 200, 502])
+            #expect(try function.waitForAccount("invocations", 4))
+            let account = try OneShotHTTP.send("GET", function.url + "/_event-server/invocations").json()
+            let peaks = account["invocations"]?.array?.compactMap { $0["peak_memory_kb"]?.number?.integer } ?? []
+            // A Python interpreter has more than that.
+            #expect(peaks.count == 4 && peaks.allSatisfy { $0 > 1_024 }, "\(peaks)")
+            let reports = function.process.output.split(separator: "\n").filter { $0.hasPrefix("REPORT ") }
+            #expect(reports.count { $0.contains(/Max Memory Used: [1-9][0-9]* MB/) } == 4, "\(reports)")
+        }
+    }
 }
