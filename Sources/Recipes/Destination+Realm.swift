@@ -1,24 +1,31 @@
-package import HTTP
+package import Crypto
+internal import HTTP
 internal import JSON
 package import Tokens
 
 extension Destination {
-    package init(_ origin: HTTP.URL.Origin) {
-        self.init(origin.text)
+    init(_ places: CredentialPlaces) throws(CryptoError) {
+        self.init(origin: places.origin.text, digest: try SHA256.hexDigest(places.bytes))
     }
 
-    /// Of the URL that a call would be made to; a realm whose URL cannot be read sends nothing anywhere.
-    package init(_ realm: Realm) {
-        self.init(config: realm.config, logicCode: realm.logicCode)
+    /// Of the requests that would be made.
+    package init(_ realm: Realm) throws(CryptoError) {
+        try self.init(config: realm.config, logicCode: realm.logicCode)
     }
 
-    package init(config: String?, logicCode: String) {
-        let url: String?
+    /// A realm whose recipe or URL cannot be used sends nothing anywhere.
+    package init(config: String?, logicCode: String) throws(CryptoError) {
+        let places: CredentialPlaces?
         if let config {
-            url = (try? JSON.Value(parsing: config.utf8))?["url"]?.string
+            let recipe = (try? JSON.Value(parsing: config.utf8)).flatMap { try? Recipe(parsing: $0) }
+            places = recipe.map { CredentialPlaces($0) }
         } else {
-            url = logicCode.isEmpty ? nil : logicCode
+            places = (try? LogicCode.url(logicCode)).map { CredentialPlaces(logicCode: $0) }
         }
-        self = url.flatMap { try? HTTP.URL.Origin(of: $0) }.map { Destination($0) } ?? .nowhere
+        guard let places else {
+            self = .nowhere
+            return
+        }
+        try self.init(places)
     }
 }

@@ -1,10 +1,14 @@
-internal import HTTP
+package import HTTP
 internal import JSON
 internal import Log
 internal import Tokens
 
 /// A realm's `logic_code`: a URL that receives realm, key and credentials as JSON and answers `{token, expires_in}`, in seconds.
-enum LogicCode {
+package enum LogicCode {
+    package static func url(_ text: String) throws(RecipeError) -> HTTP.URL {
+        try Recipe.url(text, field: "logic_code")
+    }
+
     /// How its answer is read.
     static func recipe(_ url: HTTP.URL) -> Recipe {
         Recipe(

@@ -36,12 +36,23 @@ extension Recipe {
     }
 
     private static func url(_ members: MemberReader) throws(RecipeError) -> HTTP.URL {
-        let text = try members.requiredString("url")
+        try url(try members.requiredString("url"), field: members.field("url"))
+    }
+
+    /// A URL that credentials may be sent to.
+    static func url(_ text: String, field: String) throws(RecipeError) -> HTTP.URL {
+        let url: HTTP.URL
         do {
-            return try HTTP.URL(parsing: text)
+            url = try HTTP.URL(parsing: text)
         } catch {
-            throw RecipeError(members.field("url"), error.description)
+            throw RecipeError(field, error.description)
         }
+        // What it is confirmed for is kept in a column.
+        guard url.origin.text.utf8.count <= Destination.longestOrigin else {
+            throw RecipeError(
+                field, "has more than \(Destination.longestOrigin) characters of scheme, host and port")
+        }
+        return url
     }
 
     private static func method(_ members: MemberReader) throws(RecipeError) -> HTTP.Method {

@@ -51,7 +51,7 @@ package final class RecipeUpstream: Upstream {
     private func plan(_ material: Material, forced: Bool) throws(UpstreamFailure) -> (Recipe, ClientRequest) {
         if let config = material.config {
             let recipe = try RecipeUpstream.recipe(config)
-            try check(recipe.url.origin, material)
+            try check(CredentialPlaces(recipe), material)
             do {
                 var credentials = material.credentials
                 // The newest that the provider issued; the credential is where its line began.
@@ -64,10 +64,10 @@ package final class RecipeUpstream: Upstream {
         guard !material.logicCode.isEmpty else {
             throw RecipeUpstream.unusable("The realm has neither config nor logic_code.")
         }
-        guard let url = try? HTTP.URL(parsing: material.logicCode) else {
+        guard let url = try? LogicCode.url(material.logicCode) else {
             throw RecipeUpstream.unusable("The realm's logic_code is not a URL that can be used.")
         }
-        try check(url.origin, material)
+        try check(CredentialPlaces(logicCode: url), material)
         return (LogicCode.recipe(url), LogicCode.request(url, material))
     }
 
@@ -82,16 +82,20 @@ package final class RecipeUpstream: Upstream {
         }
     }
 
-    private func check(_ origin: HTTP.URL.Origin, _ material: Material) throws(UpstreamFailure) {
-        if let refusal = egress.permits(origin) {
+    private func check(_ places: CredentialPlaces, _ material: Material) throws(UpstreamFailure) {
+        if let refusal = egress.permits(places.origin) {
             throw RecipeUpstream.unusable("The provider may not be called: \(refusal.description).")
         }
-        if let confirmed = material.confirmedFor, confirmed != Destination(origin) {
+        guard let confirmed = material.confirmedFor else { return }
+        guard let destination = try? Destination(places) else {
+            throw RecipeUpstream.unusable("Where the credentials go cannot be compared with what is confirmed.")
+        }
+        guard confirmed.permits(destination) else {
             throw UpstreamFailure(
                 .unconfirmed, .configuration,
                 detail:
-                    "The realm's URL leads elsewhere than where these credentials were entered for: an administrator "
-                    + "must confirm it by POST /api/realm/:id/confirm, or enter all of them again.")
+                    "The realm's recipe sends these credentials elsewhere than where they were entered for: an "
+                    + "administrator must confirm it by POST /api/realm/:id/confirm, or enter all of them again.")
         }
     }
 

@@ -4,29 +4,49 @@ package import Tokens
 
 extension DatabaseStore {
     package func unconfirmedSecrets(of id: String, _ destination: Destination) throws(StoreError) -> Int {
-        try count("SELECT COUNT(*) FROM secret WHERE realm = \(id) AND confirmed_for <> \(destination.text)")
+        // An origin alone stands for every place at it.
+        try count(
+            """
+            SELECT COUNT(*) FROM secret
+            WHERE realm = \(id) AND confirmed_for <> \(destination.text) AND confirmed_for <> \(destination.origin)
+            """)
     }
 
     package func confirmSecrets(of id: String, _ destination: Destination) throws(StoreError) -> Int {
         try retrying { () throws(StoreError) -> Int? in
-            if try unconfirmedSecrets(of: id, destination) == 0 { return 0 }
+            let others: Query = "(confirmed_for IS NULL OR confirmed_for <> \(destination.text))"
+            if try count("SELECT COUNT(*) FROM secret WHERE realm = \(id) AND \(others)") == 0 { return 0 }
+            // What could go there before is bound, and not fetched anew for it.
+            let version: Query =
+                if try unconfirmedSecrets(of: id, destination) == 0 { "" } else {
+                    """
+                    , recipe_version = CASE WHEN recipe_version < \(now) THEN \(now) ELSE recipe_version + 1 END
+                    """
+                }
             return try guardedTransaction {
                 // The realm's row comes first, as in every other transaction.
-                try connection.execute(
-                    """
-                    UPDATE realm SET revision = revision + 1,
-                        recipe_version = CASE WHEN recipe_version < \(now) THEN \(now) ELSE recipe_version + 1 END
-                    WHERE id = \(id)
-                    """)
-                return try bind(id, "confirmed_for <> \(destination.text)", to: destination)
+                try connection.execute("UPDATE realm SET revision = revision + 1\(version) WHERE id = \(id)")
+                return try bind(id, others) { _ in destination }
             }
         }
     }
 
-    /// Seals the credentials and refresh tokens of those of a realm's secrets for a destination; answers of how many.
+    /// Binds those of a realm's secrets for which nobody had written down, or by its origin alone, where they may be sent.
     ///
+    /// - Parameter destination: where the realm leads.
     /// - Throws: `Overtaken` where somebody else has written one since it was read.
-    func bind(_ realm: String, _ condition: Query, to destination: Destination) throws -> Int {
+    func bindUnbound(_ realm: String, to destination: Destination) throws {
+        let unbound: Query = "(confirmed_for IS NULL OR (confirmed_for <> '' AND confirmed_for NOT LIKE \("%#%")))"
+        _ = try bind(realm, unbound) { destination.binding($0) }
+    }
+
+    /// Seals the credentials and refresh tokens of those of a realm's secrets for other destinations; answers of how many.
+    ///
+    /// - Parameter target: what a secret is bound to by what it was confirmed for.
+    /// - Throws: `Overtaken` where somebody else has written one since it was read.
+    private func bind(
+        _ realm: String, _ condition: Query, to target: (Destination?) -> Destination
+    ) throws -> Int {
         let batch = 500
         var bound = 0
         var last = ""
@@ -47,6 +67,7 @@ extension DatabaseStore {
                 last = id.key
                 let version = try columns.integer()
                 let old = try columns.optionalText().map { Destination($0) }
+                let destination = target(old)
                 let sealedWith = try columns.optionalText()
                 let text = try columns.text()
                 let place = SealedPlace(credentialsOf: id, version: version, for: old)
@@ -54,7 +75,7 @@ extension DatabaseStore {
                 if let opened = try sealer.open(text, sealedWith: sealedWith, at: place) {
                     let new = SealedPlace(credentialsOf: id, version: version, for: destination)
                     sealing = ", credentials = \(try sealer.seal(opened, at: new)), sealed_with = \(sealer.sealingID)"
-                } else if old != nil, text.hasPrefix(Sealer.boundMark) {
+                } else if SealBinding(of: text, in: .credentials) != .place {
                     // With another destination it would not open even if its key came back.
                     continue
                 }

@@ -74,7 +74,7 @@ extension DatabaseStore: RealmStore {
             }
             return try guardedTransaction {
                 guard try update(new, change, at: revision, version: newVersion) else { throw Overtaken() }
-                _ = try bind(id, "confirmed_for IS NULL", to: former)
+                try bindUnbound(id, to: former)
                 return new
             }
         }

@@ -71,9 +71,9 @@ extension DatabaseStore: SecretStore {
             let opened = try credentials(try columns.text(), sealedWith: sealedWith, at: place)
             let old = opened ?? [:]
             let merged = CredentialsText.merge(changes, into: old)
-            // What was entered before this was written down was entered for where the realm's URL still leads.
-            let isEnteredFor = changes.replacesAll(old.keys) || oldDestination == nil
-            let newDestination = isEnteredFor ? destination ?? oldDestination : oldDestination
+            // What was entered before this was written down was entered for where the realm still leads.
+            let kept = destination?.binding(oldDestination) ?? oldDestination
+            let newDestination = changes.replacesAll(old.keys) ? destination ?? oldDestination : kept
             // Nothing was entered in the place of what does not open: it stays, in case its key comes back.
             let isUnchanged = merged == nil && !discardsToken && newDestination == oldDestination
             if isUnchanged || (merged == nil && opened == nil) {
@@ -86,7 +86,8 @@ extension DatabaseStore: SecretStore {
             let discard: Query = if discardsToken { ", valid_from = \(newVersion)" } else { "" }
             // Another refresh token begins another line: what was issued for the one before is of no use any more. So does another
             // destination: what the provider before issued was not entered for it.
-            let isMoved = oldDestination != nil && newDestination != oldDestination
+            let isMoved =
+                if let oldDestination, let newDestination { !oldDestination.permits(newDestination) } else { false }
             let isSameRefreshToken =
                 new["refresh_token"].map { Array($0.reveal().utf8) }
                 == old["refresh_token"].map { Array($0.reveal().utf8) }

@@ -17,8 +17,9 @@ package final class Rekeying {
         package var batch = 200
         /// Where a realm's `config` and `logic_code` lead.
         ///
-        /// Credentials that were entered before that was written down are bound to it; without it they stay bound to nothing.
-        package var destination: (@Sendable (_ config: String?, _ logicCode: String) -> Destination)?
+        /// Credentials that were entered before that was written down, or were confirmed for an origin alone, are bound to it; without
+        /// it they stay as they are.
+        package var destination: (@Sendable (_ config: String?, _ logicCode: String) throws -> Destination)?
 
         package init() {}
     }
@@ -98,7 +99,9 @@ package final class Rekeying {
         if !options.isDry {
             var healed: Query = column.isCredentials ? ", quarantined_at = NULL" : ""
             var place = place
-            if column.isCredentials, value.destination == nil, let destination = try destination(of: place.realm) {
+            if column.isCredentials, value.destination?.isOriginAlone ?? true,
+                let destination = try destination(of: place.realm)?.binding(value.destination)
+            {
                 place = value.place(column, for: destination)
                 healed = "\(healed), confirmed_for = \(destination.text)"
             }
@@ -121,7 +124,7 @@ package final class Rekeying {
         guard let read = options.destination,
             let row = try connection.rows("SELECT config, logic_code FROM realm WHERE id = \(realm)").first
         else { return nil }
-        return read(try row.optionalText(0), try row.text(1))
+        return try read(try row.optionalText(0), try row.text(1))
     }
 
     private func quarantine(_ value: Stored, _ column: SealedColumn) throws {
@@ -140,11 +143,13 @@ package final class Rekeying {
         var others: Query = ""
         if !options.onlyClear {
             others = " OR \(unsafeSQL: column.sealedWith) <> \(keys.sealingID)"
-            // Sealed by a version that bound it to no destination.
-            let isUnbound: Query = "\(unsafeSQL: column.name) NOT LIKE \(Sealer.boundMark + "%")"
+            // Sealed by a version that bound it to no destination, or to an origin alone.
+            let isUnbound: Query = "\(unsafeSQL: column.name) NOT LIKE \(SealBinding.destination.mark + "%")"
             if column.isCredentials { others = "\(others) OR \(isUnbound)" }
             if column.isRefreshToken {
-                others = "\(others) OR (\(isUnbound) AND (\(Rekeying.destinationOfToken)) IS NOT NULL)"
+                // As far as its credentials are bound: where they do not open, it stays bound as they are.
+                let destination = Rekeying.destinationOfToken
+                others = "\(others) OR (\(isUnbound) AND ((\(destination)) = '' OR (\(destination)) LIKE \("%#%")))"
             }
         }
         return """

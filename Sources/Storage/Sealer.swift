@@ -36,11 +36,38 @@ struct SealedPlace {
         self.init(.refreshToken, realm: id.realm, key: id.key, version: generation, destination: destination)
     }
 
-    /// Whether what is sealed here is bound to its destination.
+    /// What a value that is sealed here is bound to beside its place.
     ///
     /// A refresh token is where its credentials are: who writes down later what those may be sent to need not open it.
-    var bindsDestination: Bool {
-        column.isBoundToDestination && (column.isCredentials || destination != nil)
+    var binding: SealBinding {
+        guard column.isBoundToDestination, column.isCredentials || destination != nil else { return .place }
+        return destination?.isOriginAlone == true ? .origin : .destination
+    }
+}
+
+/// What a sealed value is bound to beside its place.
+enum SealBinding: String {
+    case place = "token-server 1"
+    /// Where it may be sent to by scheme, host and port, as an earlier version wrote that down: it opens for each destination there.
+    case origin = "token-server 2"
+    /// Where it may be sent to, whole.
+    case destination = "token-server 3"
+
+    /// What stands before the text; base64 has no such character.
+    var mark: String {
+        switch self {
+        case .place: ""
+        case .origin: "2:"
+        case .destination: "3:"
+        }
+    }
+
+    /// The mark says how a text was sealed; who takes it away or puts it there has another context.
+    init(of text: String, in column: SealedColumn) {
+        self = .place
+        guard column.isBoundToDestination else { return }
+        if text.hasPrefix(SealBinding.origin.mark) { self = .origin }
+        if text.hasPrefix(SealBinding.destination.mark) { self = .destination }
     }
 }
 
@@ -121,15 +148,11 @@ package final class Sealer {
     var sealingID: String { ring.sealingID }
     var ids: [String] { ring.ids }
 
-    /// What stands before text that is bound to a destination too; base64 has no such character.
-    static let boundMark = "2:"
-
     func seal(_ value: Redacted<String>, at place: SealedPlace) throws(StoreError) -> String {
-        let isBound = place.bindsDestination
-        bind(place, toDestination: isBound)
+        let binding = place.binding
+        bind(place, binding)
         do {
-            let text = try ring.seal(value, context: context)
-            return isBound ? Sealer.boundMark + text : text
+            return binding.mark + (try ring.seal(value, context: context))
         } catch {
             throw Sealer.broken(error)
         }
@@ -145,12 +168,11 @@ package final class Sealer {
             report(SealFault(of: place, sealedWith: "", .inClear))
             return Redacted(text)
         }
-        // The mark says how it was sealed; who takes it away or puts it there has another context.
-        let isBound = place.column.isBoundToDestination && text.hasPrefix(Sealer.boundMark)
-        bind(place, toDestination: isBound)
+        let binding = SealBinding(of: text, in: place.column)
+        bind(place, binding)
         let reason: SealFault.Reason
         do {
-            let sealed = isBound ? String(text.dropFirst(Sealer.boundMark.count)) : text
+            let sealed = binding == .place ? text : String(text.dropFirst(binding.mark.count))
             switch try ring.open(sealed, sealedWith: id, context: context) {
             case .value(let value): return value
             case .unknownKey: reason = .unknownKey
@@ -232,17 +254,17 @@ package final class Sealer {
     }
 
     /// Each part with its length before it, so that no two places have the same bytes.
-    private func bind(_ place: SealedPlace, toDestination isBound: Bool) {
+    private func bind(_ place: SealedPlace, _ binding: SealBinding) {
         context.removeAll(keepingCapacity: true)
-        append(isBound ? "token-server 2" : "token-server 1")
+        append(binding.rawValue)
         append(place.column.table)
         append(place.realm)
         append(place.key)
         append(place.column.name)
         append(UInt64(bitPattern: place.version))
-        guard isBound else { return }
+        guard binding != .place else { return }
         append(place.destination == nil ? 0 : 1)
-        append(place.destination?.text ?? "")
+        append((binding == .origin ? place.destination?.origin : place.destination?.text) ?? "")
     }
 
     private func append(_ part: String) {

@@ -50,8 +50,8 @@ extension InMemoryStore: RealmStore {
             }
             if change.discardsTokens { new.validFrom = new.version }
             if let former = change.formerDestination, !new.realm.hasSameRecipe(as: old.realm) {
-                for (id, secret) in state.secrets where id.realm == new.realm.id && secret.confirmedFor == nil {
-                    state.secrets[id]?.confirmedFor = former
+                for (id, secret) in state.secrets where id.realm == new.realm.id {
+                    state.secrets[id]?.confirmedFor = former.binding(secret.confirmedFor)
                 }
             }
             state.realms[id] = new
@@ -72,21 +72,19 @@ extension InMemoryStore: RealmStore {
 extension InMemoryStore {
     package func unconfirmedSecrets(of id: String, _ destination: Destination) throws(StoreError) -> Int {
         statement { state, _ in
-            state.secrets.count { $0.key.realm == id && ($0.value.confirmedFor ?? destination) != destination }
+            state.secrets.count { $0.key.realm == id && !($0.value.confirmedFor?.permits(destination) ?? true) }
         }
     }
 
     package func confirmSecrets(of id: String, _ destination: Destination) throws(StoreError) -> Int {
         statement { state, now in
-            let waiting = state.secrets.filter {
-                $0.key.realm == id && ($0.value.confirmedFor ?? destination) != destination
-            }
-            if waiting.isEmpty { return 0 }
-            for id in waiting.keys { state.secrets[id]?.confirmedFor = destination }
-            if let version = state.realms[id]?.version {
+            let others = state.secrets.filter { $0.key.realm == id && $0.value.confirmedFor != destination }
+            for id in others.keys { state.secrets[id]?.confirmedFor = destination }
+            let isPermitted = others.values.allSatisfy { $0.confirmedFor?.permits(destination) ?? true }
+            if !isPermitted, let version = state.realms[id]?.version {
                 state.realms[id]?.version = max(version + 1, now.milliseconds)
             }
-            return waiting.count
+            return others.count
         }
     }
 
@@ -130,8 +128,9 @@ extension InMemoryStore: SecretStore {
                 ?? StoredSecret(
                     credentials: [:], version: now.milliseconds, createdAt: now, updatedAt: now,
                     row: TokenRow(fence: now.milliseconds))
-            if let destination, new.confirmedFor == nil || changes.replacesAll(new.credentials.keys) {
-                new.confirmedFor = destination
+            if let destination {
+                let isEnteredAgain = changes.replacesAll(new.credentials.keys)
+                new.confirmedFor = isEnteredAgain ? destination : destination.binding(new.confirmedFor)
             }
             for (name, change) in changes {
                 switch change {
@@ -149,7 +148,8 @@ extension InMemoryStore: SecretStore {
                     new = old
                 }
                 let isSameRefreshToken = new.credentials["refresh_token"] == old.credentials["refresh_token"]
-                let isMoved = old.confirmedFor != nil && new.confirmedFor != old.confirmedFor
+                let isMoved =
+                    if let was = old.confirmedFor, let now = new.confirmedFor { !was.permits(now) } else { false }
                 if !isSameRefreshToken || isMoved { new.refreshVersion = new.version }
             }
             state.secrets[id] = new

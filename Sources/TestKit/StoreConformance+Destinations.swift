@@ -2,8 +2,10 @@ internal import Log
 internal import Tokens
 
 extension StoreConformance {
-    private static let first = Destination("https://a.example")
-    private static let second = Destination("https://b.example:8443")
+    private static let first = Destination("https://a.example#sha256:1")
+    private static let second = Destination("https://b.example:8443#sha256:2")
+
+    private static let firstElsewhere = Destination("https://a.example#sha256:3")
 
     private static func moved(_ former: Destination?) -> RealmChange {
         RealmChange(config: .set("{\"url\": \"https://b.example:8443\"}"), formerDestination: former)
@@ -92,6 +94,61 @@ extension StoreConformance {
             try expectEqual(try store.confirmSecrets(of: "wx", second), 0)
             try expectEqual(try fixture.snapshot().version, next)
             try expectEqual(try store.confirmSecrets(of: "nobody", second), 0)
+        },
+    ]
+
+    /// What an earlier version has confirmed for scheme, host and port alone.
+    static let originsAlone: [StoreConformance] = [
+        StoreConformance("what is confirmed for an origin alone is confirmed for each place there until it is bound") {
+            store in
+            let fixture = try StoreFixture(store, confirmedFor: Destination(first.origin))
+            let version = try fixture.snapshot().version
+            try fixture.mint(refreshToken: "R2")
+            try expectEqual(try store.unconfirmedSecrets(of: "wx", first), 0)
+            try expectEqual(try store.unconfirmedSecrets(of: "wx", firstElsewhere), 0)
+            try expectEqual(try store.unconfirmedSecrets(of: "wx", second), 1)
+            // A confirmation binds it, and fetches nothing anew.
+            try expectEqual(try store.confirmSecrets(of: "wx", first), 1)
+            try expectEqual(try fixture.snapshot().version, version)
+            try expectEqual(try require(try store.material(fixture.id)).confirmedFor, first)
+            try expectEqual(try fixture.refreshToken(), Redacted("R2"))
+            try expectEqual(try store.unconfirmedSecrets(of: "wx", firstElsewhere), 1)
+        },
+        StoreConformance("a change of the recipe binds what is confirmed for an origin alone to where it went") {
+            store in
+            let here = try StoreFixture(store, key: "here", confirmedFor: Destination(first.origin))
+            let there = try StoreFixture(store, key: "there", confirmedFor: Destination(second.origin))
+            try here.mint(refreshToken: "R2")
+            _ = try store.write("wx", RealmChange(comment: .set("c"), formerDestination: first))
+            try expectEqual(
+                try require(try store.material(here.id)).confirmedFor, Destination(first.origin))
+            _ = try store.write("wx", moved(first))
+            try expectEqual(try require(try store.material(here.id)).confirmedFor, first)
+            try expectEqual(try here.refreshToken(), Redacted("R2"))
+            // To which place there the other went nobody knows any more.
+            let unknown = try require(try require(try store.material(there.id)).confirmedFor)
+            try expectEqual(unknown.origin, second.origin)
+            try expect(!unknown.permits(second), "\(unknown)")
+            try expectEqual(try store.unconfirmedSecrets(of: "wx", second), 2)
+        },
+        StoreConformance("a write of a secret binds what is confirmed for an origin alone and keeps its refresh token")
+        {
+            store in
+            let fixture = try StoreFixture(store, confirmedFor: Destination(first.origin))
+            try fixture.mint(refreshToken: "R2")
+            let some = try store.write(
+                fixture.id, ["key_2": .set(Redacted("two"))], discardsToken: false, destination: first)
+            try expectEqual(try require(some).confirmedFor, first)
+            try expectEqual(try fixture.refreshToken(), Redacted("R2"))
+            let elsewhere = try StoreFixture(store, key: "other", confirmedFor: Destination(first.origin))
+            try elsewhere.mint(refreshToken: "R3")
+            let change = ["key_2": Change.set(Redacted("two"))]
+            let unknown = try require(
+                try require(try store.write(elsewhere.id, change, discardsToken: false, destination: second))
+                    .confirmedFor)
+            try expect(!unknown.permits(first) && !unknown.permits(second), "\(unknown)")
+            // Once it is confirmed.
+            try expectEqual(try elsewhere.refreshToken(), Redacted("R3"))
         },
     ]
 }

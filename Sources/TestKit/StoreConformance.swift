@@ -26,7 +26,7 @@ package struct StoreConformance: Sendable, CustomStringConvertible {
 
     package static let rules =
         reading + leases + commits + releases + marks + lifetime + realms + secrets
-        + destinations + keys
+        + destinations + originsAlone + keys
 
     package struct Failure: Error, CustomStringConvertible {
         package let description: String
@@ -54,11 +54,12 @@ struct StoreFixture {
     let store: any ConformingStore
     let id: SecretID
 
-    init(_ store: any ConformingStore, key: String = "app") throws {
+    init(_ store: any ConformingStore, key: String = "app", confirmedFor destination: Destination? = nil) throws {
         self.store = store
         id = SecretID(realm: "wx", key: key)
         _ = try store.write("wx", RealmChange(config: .set("{\"url\": \"https://a.example\"}")))
-        _ = try require(try store.write(id, ["key_1": .set(Redacted("one"))]))
+        let credentials: [String: Change<Redacted<String>>] = ["key_1": .set(Redacted("one"))]
+        _ = try require(try store.write(id, credentials, discardsToken: false, destination: destination))
     }
 
     func snapshot(line: Int = #line) throws -> Snapshot {

@@ -81,7 +81,13 @@ extension TokenService {
         case .null?, .string("")?: return .clear
         case .string(let text)?:
             if text.unicodeScalars.count > 5_000 { throw .badInput("logic_code", "has at most 5000 characters") }
-            try checkURL(text, field: "logic_code")
+            let url: HTTP.URL
+            do throws(RecipeError) {
+                url = try LogicCode.url(text)
+            } catch {
+                throw .badInput(error.field, error.problem)
+            }
+            if let refusal = settings.egress.permits(url.origin) { throw .badInput("logic_code", refusal.description) }
             return .set(text)
         default: throw .badInput("logic_code", "must be text")
         }

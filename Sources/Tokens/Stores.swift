@@ -258,10 +258,10 @@ package protocol RealmStore: AnyObject {
     /// Creates or updates; answers what is stored. A change of `config` or `logicCode` makes a new version.
     func write(_ id: String, _ change: RealmChange) throws(StoreError) -> Realm
     func deleteRealm(_ id: String) throws(StoreError) -> RealmDeletion
-    /// How many of the realm's secrets are confirmed for another destination.
+    /// How many of the realm's secrets may not be sent to the destination.
     func unconfirmedSecrets(of id: String, _ destination: Destination) throws(StoreError) -> Int
-    /// Confirms every secret of the realm for the destination; answers how many were not, and makes a new version of the
-    /// recipe if any was, so that nobody waits out the pause of a call that was refused.
+    /// Binds every secret of the realm to the destination; answers how many were not, and makes a new version of the
+    /// recipe if any might not go there, so that nobody waits out the pause of a call that was refused.
     func confirmSecrets(of id: String, _ destination: Destination) throws(StoreError) -> Int
     /// What the realm's secrets asked of the provider on its present day.
     func usage(of id: String, _ policy: Policy) throws(StoreError) -> RealmUsage
@@ -297,7 +297,7 @@ package protocol SecretStore: AnyObject {
     /// A change of any credential makes a new version; `discardsToken` makes one too, and ends what was minted for those before.
     ///
     /// Where every stored credential is entered again, or the secret is new, it is confirmed for `destination`; a write of some of
-    /// them confirms nothing.
+    /// them confirms nothing, but binds what was bound to nothing or to an origin alone.
     func write(
         _ id: SecretID, _ changes: [String: Change<Redacted<String>>], discardsToken: Bool, destination: Destination?
     ) throws(StoreError) -> Secret?

@@ -35,7 +35,7 @@ extension AdminCommand {
         guard let keys else { return }
         var options = Rekeying.Options()
         options.onlyClear = true
-        options.destination = { Destination(config: $0, logicCode: $1) }
+        options.destination = { try Destination(config: $0, logicCode: $1) }
         for count in try Rekeying(connection, keys, options).run() where count.sealed > 0 {
             print("\(count.column): \(count.sealed) sealed that were in clear")
         }

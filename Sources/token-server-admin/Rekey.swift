@@ -32,7 +32,7 @@ extension AdminCommand {
         let connection = try DatabaseURL(environment: Self.environment).connection(patience: .seconds(60))
         var options = Rekeying.Options()
         options.isDry = chosen.isDry
-        options.destination = { Destination(config: $0, logicCode: $1) }
+        options.destination = { try Destination(config: $0, logicCode: $1) }
         options.batch = chosen.batch
         let counts = try Rekeying(connection, keys, options).run()
         let would = chosen.isDry ? "would be " : ""

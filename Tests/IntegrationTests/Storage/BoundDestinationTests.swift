@@ -1,6 +1,7 @@
 import Clocks
 import Crypto
 import Log
+import Recipes
 import SQL
 import Storage
 import TestKit
@@ -10,9 +11,14 @@ import Tokens
 /// Credentials open for the destination that they were entered or confirmed for, whatever the column beside them says.
 @Suite struct BoundDestinationTests {
     private static let id = SecretID(realm: "wx", key: "app")
-    private static let here = Destination("https://a.example")
-    private static let there = Destination("https://evil.example")
-    private static let leadsThere = #"{"url":"https://evil.example/token"}"#
+    private static let leadsHere = #"{"url":"https://a.example/token","token_path":"t"}"#
+    private static let leadsThere = #"{"url":"https://evil.example/token","token_path":"t"}"#
+    private static let here = destination(leadsHere)
+    private static let there = destination(leadsThere)
+
+    private static func destination(_ config: String) -> Destination {
+        (try? Destination(config: config, logicCode: "")) ?? .nowhere
+    }
 
     /// A realm at `here` with two secrets that were entered for it.
     private final class World {
@@ -26,7 +32,7 @@ import Tokens
             connection = try database.connection()
             store = DatabaseStore(connection, keys: MasterKeys.text("old"))
             try use("old")
-            _ = try store.write("wx", RealmChange(config: .set(#"{"url":"https://a.example/token"}"#)))
+            _ = try store.write("wx", RealmChange(config: .set(leadsHere)))
             for key in ["app", "two"] {
                 let credentials: [String: Change<Redacted<String>>] = ["key_1": .set(Redacted("canary of \(key)"))]
                 _ = try store.write(
@@ -85,7 +91,11 @@ import Tokens
     @Test(arguments: Driver.allCases)
     func `credentials open no more once their destination is changed in the database`(_ driver: Driver) throws {
         let world = try World(driver)
-        for change in ["confirmed_for = 'https://evil.example'", "confirmed_for = NULL", "confirmed_for = ''"] {
+        for change in [
+            "confirmed_for = '\(Self.there.text)'", "confirmed_for = 'https://evil.example'",
+            "confirmed_for = 'https://a.example'", "confirmed_for = '\(Self.here.text)0'", "confirmed_for = NULL",
+            "confirmed_for = ''",
+        ] {
             #expect(try #require(try world.opened()).credential == "canary of app")
             #expect(world.faults == [])
             try world.connection.execute("UPDATE realm SET config = \(Self.leadsThere)")
@@ -115,16 +125,20 @@ import Tokens
     func `no mark makes text open for what it was not sealed for`(_ driver: Driver) throws {
         let world = try World(driver)
         let text = try world.connection.rows("SELECT credentials FROM secret WHERE `key` = 'app'")[0].text(0)
-        #expect(text.hasPrefix("2:"))
-        for forged in [String(text.dropFirst(2)), "2:" + text, "1:" + text.dropFirst(2)] {
+        #expect(text.hasPrefix("3:"))
+        for forged in [
+            String(text.dropFirst(2)), "3:" + text, "2:" + text, "2:" + text.dropFirst(2), "1:" + text.dropFirst(2),
+        ] {
             try world.connection.execute("UPDATE secret SET credentials = \(forged) WHERE `key` = 'app'")
             #expect(try world.opened() == nil, "\(forged)")
         }
         try world.sealAsBefore("app", #"{"key_1":"before"}"#)
         #expect(try world.opened()?.credential == "before")
         let before = try world.connection.rows("SELECT credentials FROM secret WHERE `key` = 'app'")[0].text(0)
-        try world.connection.execute("UPDATE secret SET credentials = \("2:" + before) WHERE `key` = 'app'")
-        #expect(try world.opened() == nil)
+        for mark in ["2:", "3:"] {
+            try world.connection.execute("UPDATE secret SET credentials = \(mark + before) WHERE `key` = 'app'")
+            #expect(try world.opened() == nil)
+        }
     }
 
     @Test(arguments: Driver.allCases)

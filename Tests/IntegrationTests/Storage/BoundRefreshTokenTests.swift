@@ -52,7 +52,7 @@ import Tokens
         }
 
         static func destination(_ server: SocketServer) throws -> Destination {
-            Destination(try HTTP.URL.Origin(of: server.url))
+            try Destination(config: config(server), logicCode: "")
         }
 
         func store(_ keys: String = "old") throws -> DatabaseStore {
@@ -212,7 +212,7 @@ import Tokens
         #expect(run.output.contains("token.refresh_token: 1 resealed, 0 in clear sealed, 0 quarantined\n"))
         #expect(try world.opened() == "before")
         let bound = try world.connection.rows("SELECT refresh_token FROM token")[0].text(0)
-        #expect(bound.hasPrefix("2:"))
+        #expect(bound.hasPrefix("3:"))
         try world.connection.execute("UPDATE token SET refresh_token = \(String(bound.dropFirst(2)))")
         #expect(try world.opened() == nil)
         try world.connection.execute("UPDATE token SET refresh_token = \(bound)")
@@ -235,6 +235,6 @@ import Tokens
         #expect(run.status == 0, "\(run.output) \(run.errors)")
         #expect(try world.refresh() == nil)
         #expect(world.sent == ["R0", "R1"])
-        #expect(try world.connection.rows("SELECT refresh_token FROM token")[0].text(0).hasPrefix("2:"))
+        #expect(try world.connection.rows("SELECT refresh_token FROM token")[0].text(0).hasPrefix("3:"))
     }
 }

@@ -32,6 +32,8 @@ import Tokens
         #"{"url":"https://provider.test/token","token_path":"t","expires_in":7200,"refresh_token_path":"r","#
         + #""arguments":[{"name":"r","place":"url","value":"$refresh_token"}]}"#
     private static let other = recipe.replacing("provider.test", with: "other.test")
+    private static let destination =
+        "https://other.test#sha256:84c8b656d8971986cf0f54bb1230ea06434153b0d9aa871d29816c1dee25a834"
     private static let policy =
         #"{"class":"A","concurrency":2,"notice_url":"https://hook.test/"}"#
 
@@ -50,7 +52,7 @@ import Tokens
         Step(.get, "/api/secret?realm=wx"), Step(.get, "/api/secret/wx/app"),
         Step(.post, "/api/realm", #"{"id":"wx","config":\#(other),"comment":"moved","discard_token":true}"#),
         Step(.get, "/api/token?realm=wx&key=app", "", 409),
-        Step(.post, "/api/realm/wx/confirm", #"{"destination":"https://other.test"}"#),
+        Step(.post, "/api/realm/wx/confirm", #"{"destination":"\#(destination)"}"#),
         Step(.get, "/api/token?realm=wx&key=app"),
         Step(.post, "/api/realm", #"{"id":"hand"}"#),
         Step(.post, "/api/secret", #"{"realm":"hand","key":"app","key_1":"x"}"#),

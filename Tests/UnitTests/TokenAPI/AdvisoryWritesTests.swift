@@ -15,8 +15,8 @@ import Tokens
             "secret.write|wx|app|stored|key_1, key_2"
         ),
         (
-            .confirmRealm, .post, "/api/realm/wx/confirm", #"{"destination":"https://provider.test"}"#,
-            "realm.confirm|wx|-|confirmed|https://provider.test"
+            .confirmRealm, .post, "/api/realm/wx/confirm", #"{"destination":"\#(World.destination)"}"#,
+            "realm.confirm|wx|-|confirmed|\(World.destination)"
         ),
         (.refreshToken, .put, "/api/token", #"{"realm":"wx","key":"app"}"#, "token.flush|wx|app|refreshed|"),
         (.deleteSecret, .delete, "/api/secret/wx/app", nil, "secret.delete|wx|app|deleted|"),

@@ -26,6 +26,11 @@ import Tokens
         try world.send(.post, "/api/realm/wx/confirm", #"{"destination":"\#(destination)"}"#)
     }
 
+    /// Where the realm says that its credentials go.
+    private func destination(_ world: World) throws -> String {
+        try #require(try world.send(.get, "/api/realm/wx").json["destination"]?.string)
+    }
+
     /// Ways to make stored credentials travel elsewhere.
     static let moves = [
         #""config":"# + recipe("https://evil.example/cgi-bin/token"),
@@ -34,6 +39,13 @@ import Tokens
         #""config":"# + recipe("https://provider.test.evil.example/cgi-bin/token"),
         #""config":"# + recipe("https://evil.example/provider.test", #","method":"POST""#),
         #""config":null,"logic_code":"https://evil.example/""#,
+        // The same host, but another place there.
+        #""config":"# + World.recipe.replacing("/cgi-bin/token", with: "/gists"),
+        #""config":"# + World.recipe.replacing("/cgi-bin/token", with: "/cgi-bin/token?echo=1"),
+        #""config":"# + World.recipe.replacing("GET", with: "PUT"),
+        #""config":"# + World.recipe.replacing(#""secret","place":"url""#, with: #""q","place":"url""#),
+        #""config":"# + World.recipe.replacing(#""secret","place":"url""#, with: #""secret","place":"header""#),
+        #""config":null,"logic_code":"https://provider.test/cgi-bin/token""#,
     ]
 
     @Test(arguments: moves)
@@ -61,7 +73,7 @@ import Tokens
         #expect(confirmed.json["confirmed"] == 1)
         #expect(try world.token().json["token"] == (move.contains("logic_code") ? nil : "T"))
         #expect(world.client.requests.count == 1)
-        #expect(world.client.requests.first?.url.hasPrefix(destination) == true)
+        #expect(world.client.requests.first?.url.hasPrefix(Destination(destination).origin) == true)
         #expect(try world.send(.get, "/api/realm/wx").json["unconfirmed_secrets"] == 0)
     }
 
@@ -87,17 +99,70 @@ import Tokens
         #expect(world.client.requests.allSatisfy { !$0.url.contains("evil") })
     }
 
+    private static let form = #"""
+        {"url":"https://provider.test/token","method":"POST","content_type":"form","arguments":[
+         {"name":"grant_type","place":"body","value":"client_credentials"},
+         {"name":"client_secret","place":"body","value":"$key_2"}],"token_path":"access_token"}
+        """#
+    /// The same places, written otherwise.
+    private static let reordered = #"""
+        {"token_path":"access_token","arguments":[{"value":"$key_2","place":"body","name":"client_secret"},
+         {"value":"client_credentials","place":"body","name":"grant_type"}],
+         "content_type":"form","method":"post","url":"https://PROVIDER.test:443/token"}
+        """#
+
     @Test(arguments: [
-        #""config":"# + recipe("https://provider.test/other?x=1"),
-        #""config":"# + recipe("https://PROVIDER.test:443/cgi-bin/token", #","method":"POST""#),
-        #""config":null,"logic_code":"https://provider.test/code""#, #""comment":"c""#, #""policy":{"gap":60}"#,
+        #""config":"# + form, #""config":"# + reordered,
+        #""config":"# + form.replacing("client_credentials", with: "authorization_code"),
+        #""config":"# + form.replacing(#""token_path":"access_token""#, with: #""token_path":"t","expires_in":60"#),
+        #""comment":"c""#, #""policy":{"gap":60}"#,
     ])
-    func `a change that keeps scheme, host and port voids nothing`(change: String) throws {
-        let world = try World([World.token("T"), World.answer(200, #"{"token":"T"}"#)])
-        try world.register()
+    func `a change that sends no credential elsewhere voids nothing`(change: String) throws {
+        let world = try World([World.answer(200, #"{"access_token":"T","t":"T"}"#)])
+        try world.register(recipe: ConfirmationTests.form)
+        let before = try destination(world)
         try self.change(world, change)
-        _ = try world.token()
+        #expect(try destination(world) == before)
+        #expect(try world.send(.get, "/api/realm/wx").json["unconfirmed_secrets"] == 0)
+        #expect(try world.token().json["token"] == "T")
         #expect(world.client.requests.count == 1)
+    }
+
+    @Test func `an argument that is moved from the body to the query needs a confirmation of just that`() throws {
+        let world = try World([World.token("T"), World.token("U")])
+        try world.register(recipe: ConfirmationTests.form)
+        let before = try destination(world)
+        let query = ConfirmationTests.form.replacing(
+            #""client_secret","place":"body""#, with: #""client_secret","place":"url""#)
+        try change(world, #""config":"# + query)
+        #expect(try world.token().json["type"] == "/problems/confirmation-required")
+        #expect(world.client.requests.isEmpty)
+        let after = try destination(world)
+        #expect(Destination(after).origin == "https://provider.test" && after != before)
+        for other in [before, "https://provider.test", String(after.dropLast())] {
+            #expect(try confirm(world, other).json["type"] == "/problems/destination-changed")
+        }
+        #expect(try world.token().status == 409)
+        #expect(try confirm(world, after).json["confirmed"] == 1)
+        #expect(try world.token().json["token"] == "T")
+        #expect(world.client.requests.first?.url.hasSuffix("/token?client_secret=canary-secret") == true)
+        #expect(try world.send(.get, "/api/secret/wx/app").json["confirmed_for"]?.string == after)
+    }
+
+    @Test(arguments: ["config", "logic_code"])
+    func `a URL whose host is too long to be confirmed is refused by its field`(_ member: String) throws {
+        let world = try World()
+        let label = String(repeating: "a", count: 50) + "."
+        // With the scheme 228 characters, as many as there may be.
+        let longest = "https://" + String(repeating: label, count: 4) + String(repeating: "b", count: 8) + ".example"
+        for (url, status) in [(longest, 200), (longest + ":81", 400), (longest.replacing(".bb", with: ".bbb"), 400)] {
+            let value = member == "config" ? ConfirmationTests.recipe(url) : #""\#(url)""#
+            let answer = try world.send(.post, "/api/realm", #"{"id":"wx","\#(member)":\#(value)}"#)
+            #expect(answer.status == status, "\(url): \(answer.text)")
+            if status == 400 { #expect(answer.field == (member == "config" ? "config.url" : "logic_code")) }
+        }
+        #expect(try reenter(world, #""key_1":"a","key_2":"b""#).json["confirmed_for"]?.string?.utf8.count == 300)
+        #expect(try confirm(world, try destination(world)).status == 200)
     }
 
     @Test func `a stored token that lives goes on being served`() throws {
@@ -115,21 +180,22 @@ import Tokens
         world.clock.advance(by: .seconds(7_300))
         #expect(try world.token().status == 409)
         #expect(world.client.requests.count == 1)
-        #expect(try confirm(world, "https://evil.example").status == 200)
+        #expect(try confirm(world, try destination(world)).status == 200)
         #expect(try world.token().json["token"] == "new")
     }
 
     @Test func `entering every credential again confirms, entering some does not`() throws {
         let world = try World([World.token("T")])
         try world.register()
+        let before = try destination(world)
         try change(world, ConfirmationTests.moves[0])
         #expect(try world.token().status == 409)
         let some = try reenter(world, #""key_1":"an-appid""#)
-        #expect(some.json["confirmed_for"] == "https://provider.test")
+        #expect(some.json["confirmed_for"]?.string == before)
         #expect(try world.token().status == 409)
         // The same values: whoever knows them may send them there.
         let all = try reenter(world, #""key_1":"an-appid","key_2":"canary-secret""#)
-        #expect(all.json["confirmed_for"] == "https://evil.example")
+        #expect(all.json["confirmed_for"]?.string == (try destination(world)))
         #expect(try world.token().json["token"] == "T")
     }
 
@@ -148,7 +214,7 @@ import Tokens
         #expect(try reenter(world, #""key_1":"a","key_2":"b""#).status == 200)
         try change(world, #""config":"# + World.recipe)
         #expect(try world.token().status == 409)
-        #expect(try confirm(world, "https://provider.test").json["confirmed"] == 1)
+        #expect(try confirm(world, try destination(world)).json["confirmed"] == 1)
         #expect(try world.token().json["token"] == "T")
     }
 
@@ -183,7 +249,12 @@ import Tokens
         let world = try World([World.token("T")])
         try world.register()
         try change(world, ConfirmationTests.moves[0])
-        for other in ["https://provider.test", "https://evil.example:444", "http://evil.example", "", "evil.example"] {
+        let named = try destination(world)
+        for other in [
+            "https://provider.test", "https://evil.example", "https://evil.example:444", "", "evil.example",
+            named + "0",
+            named.replacing("https", with: "http"), named.replacing("evil", with: "EVIL"), named.uppercased(),
+        ] {
             let answer = try confirm(world, other)
             #expect(answer.status == 409, "\(other)")
             #expect(answer.json["type"] == "/problems/destination-changed")
@@ -195,8 +266,8 @@ import Tokens
         }
         #expect(try world.send(.post, "/api/realm/none/confirm", #"{"destination":"https://h"}"#).status == 404)
         #expect(try world.token().status == 409)
-        #expect(try confirm(world, "https://evil.example").json["confirmed"] == 1)
-        #expect(try confirm(world, "https://EVIL.example:443/any/path").json["confirmed"] == 0)
+        #expect(try confirm(world, named).json["confirmed"] == 1)
+        #expect(try confirm(world, named).json["confirmed"] == 0)
         try change(world, #""config":null"#)
         #expect(try world.send(.get, "/api/realm/wx").json["destination"] == .null)
         #expect(try confirm(world, "").status == 409)

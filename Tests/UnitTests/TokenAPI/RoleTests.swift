@@ -26,7 +26,7 @@ import Tokens
         "GET /api/realm/:id": (nil, [403, 200, 200]),
         // It has a secret.
         "DELETE /api/realm/:id": (nil, [403, 403, 409]),
-        "POST /api/realm/:id/confirm": (#"{"destination":"https://provider.test"}"#, [403, 403, 200]),
+        "POST /api/realm/:id/confirm": (#"{"destination":"\#(World.destination)"}"#, [403, 403, 200]),
         "GET /api/secret": (nil, [403, 200, 200]),
         "POST /api/secret": (#"{"realm":"wx","key":"new","key_1":"a"}"#, [403, 403, 200]),
         "GET /api/secret/:realm/:key": (nil, [403, 200, 200]),

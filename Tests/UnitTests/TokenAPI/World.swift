@@ -92,6 +92,10 @@ final class World {
          "token_path":"access_token","content_type":"json","expires_in_path":"expires_in"}
         """
 
+    /// Where `recipe` sends credentials.
+    static let destination =
+        "https://provider.test#sha256:791847e8cf56b8ae16f00234517461252420b536e8f39d2523661c13689014e8"
+
     func register(realm: String = "wx", key: String = "app", recipe: String = World.recipe) throws {
         let stored = try send(.post, "/api/realm", #"{"id":"\#(realm)","config":\#(recipe)}"#)
         try #require(stored.status == 200, "\(stored.text)")
