@@ -68,7 +68,7 @@ let package = Package(
         // The domain, and what serves it.
         module("Tokens", ["Clocks", "JSON", "Locks", "Log"]),
         module("Recipes", ["Tokens", "Clocks", "HTTP", "JSON", "Crypto"]),
-        module("Storage", ["Tokens", "Clocks", "Log", "SQL", "JSON", "Crypto"], embedding: ["Migrations"]),
+        module("Storage", ["Tokens", "Clocks", "Fibers", "Log", "SQL", "JSON", "Crypto"], embedding: ["Migrations"]),
         module("TokenAPI", ["Tokens", "Recipes", "Clocks", "HTTP", "JSON", "Crypto", "Log", "Locks"]),
 
         module("TokenCache", ["Clocks", "HTTP", "JSON", "Locks", "Log", "Crypto"]),

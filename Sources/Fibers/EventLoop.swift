@@ -17,6 +17,10 @@ package final class EventLoop: @unchecked Sendable {
     private var isInterrupted = false
     /// Those that wait for a descriptor, by descriptor: two never wait for one.
     private var waiting: [Int32: Fiber] = [:]
+    /// Those that go on when everything else of this turn is done.
+    private var last: [Fiber] = []
+    /// Those that begin then: a few, since a fiber asks for one at a time.
+    var openCalls: [OpenCall] = []
 
     /// Nil where the system has no descriptors to give.
     package init?() {
@@ -68,7 +72,10 @@ package final class EventLoop: @unchecked Sendable {
     package func interrupt() { isInterrupted = true }
 
     /// Waits until there is something to do, so long at most, and lets fibers go on; for ever with nil.
+    ///
+    /// A turn lasts until the next one: what its thread does in between belongs to it.
     package func turn(atMost limit: Duration?) {
+        endTurn()
         var milliseconds = limit.map { Int32(clamping: Int64(max($0, .zero) / .milliseconds(1))) } ?? -1
         if !waiting.isEmpty, milliseconds < 0 || milliseconds > EventLoop.sweep { milliseconds = EventLoop.sweep }
         if isInterrupted { milliseconds = 0 }
@@ -88,6 +95,14 @@ package final class EventLoop: @unchecked Sendable {
         isInterrupted = false
     }
 
+    private func endTurn() {
+        while !last.isEmpty {
+            let fibers = last
+            last = []
+            for fiber in fibers { fiber.resume() }
+        }
+    }
+
     private func runPosted() {
         csystem_event_clear(wakeUp)
         let actions = posted.withLock { actions in
@@ -105,6 +120,9 @@ package final class EventLoop: @unchecked Sendable {
             fiber.goOn(isReady: false)
         }
     }
+
+    /// Called by a fiber of this loop, which then suspends.
+    func awaitEndOfTurn(_ fiber: Fiber) { last.append(fiber) }
 
     /// Called by a fiber of this loop, which then suspends.
     func await(_ descriptor: Int32, _ readiness: Readiness, _ fiber: Fiber) -> Bool {

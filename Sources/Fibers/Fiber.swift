@@ -11,7 +11,7 @@ package enum Readiness: Sendable {
 /// Code does not see whether it runs on one: it waits by `waitUntil` and calls what blocks by `elsewhere`, and outside
 /// of all fibers both just block. No lock may be held across either.
 package final class Fiber {
-    private let loop: EventLoop
+    let loop: EventLoop
     private let coroutine: Coroutine
     /// The moment at which its wait for a descriptor ends in vain.
     private(set) var waitsUntil = ContinuousClock.now
@@ -32,6 +32,12 @@ package final class Fiber {
 
     /// Inside of it: somebody has to resume it.
     package func suspend() { coroutine.suspend() }
+
+    /// Inside of it: lets everything else go first that this thread has to do before it would wait.
+    func suspendUntilEndOfTurn() {
+        loop.awaitEndOfTurn(self)
+        suspend()
+    }
 
     /// Waits until the descriptor is ready: 1, 0 when the time is over, or -1, as `poll` answers, with `errno`.
     ///

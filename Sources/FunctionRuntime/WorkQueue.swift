@@ -11,20 +11,51 @@ protocol QueuedWork: Sendable {
 /// Requests that wait for a worker, new ones up to a limit, those that were parked always; and the workers that wait for one.
 final class WorkQueue<Work: QueuedWork>: Sendable {
     private struct State: Sendable {
-        var jobs: [Work] = []
-        /// Jobs before this one are taken.
-        var head = 0
-        /// How many of the others are new: a crowd that resumes at once leaves their places alone.
+        /// By lane, whoever came first is first.
+        var jobs: [Line]
+        /// How many of them are new: a crowd that resumes at once leaves their places alone.
         var new = 0
         /// Idle workers of each lane that no job is on its way to.
         var idle: [Int]
-        /// How often the one that waits longest was passed over for one of the asking lane's own.
-        var passedOver = 0
+        /// Of the next job.
+        var ticket = 0
     }
 
-    /// How far a lane looks for a job of its own, and how often the one that waits longest is passed over for it: an answer
-    /// from another thread has to wake its own.
-    private static var reach: Int { 16 }
+    /// What waits of one lane.
+    private struct Line: Sendable {
+        private var jobs: [(ticket: Int, work: Work)] = []
+        /// Jobs before this one are taken.
+        private var head = 0
+
+        var isEmpty: Bool { head == jobs.count }
+        /// Of the one that waits longest.
+        var ticket: Int? { isEmpty ? nil : jobs[head].ticket }
+
+        mutating func append(_ work: Work, _ ticket: Int) { jobs.append((ticket, work)) }
+
+        mutating func removeFirst() -> Work {
+            let work = jobs[head].work
+            head += 1
+            if head >= 256 || isEmpty {
+                jobs.removeFirst(head)
+                head = 0
+            }
+            return work
+        }
+
+        mutating func removeAll(where isOver: (Work) -> Bool) -> [Work] {
+            // Each is asked once: the time goes on meanwhile.
+            let asked = jobs[head...].map { (job: $0, isOver: isOver($0.work)) }
+            jobs = asked.filter { !$0.isOver }.map(\.job)
+            head = 0
+            return asked.filter(\.isOver).map(\.job.work)
+        }
+
+        var new: Int { jobs[head...].count { !$0.work.isResumed } }
+    }
+
+    /// How many that came later a lane takes of its own before another's: an answer from another thread has to wake its own.
+    private static var reach: Int { 64 }
 
     /// What becomes of a job.
     enum Place: Equatable {
@@ -41,7 +72,7 @@ final class WorkQueue<Work: QueuedWork>: Sendable {
     /// - Parameter workers: how many each lane has, all idle.
     init(limit: Int, workers: [Int]) {
         self.limit = limit
-        state = Lock(State(idle: workers))
+        state = Lock(State(jobs: workers.map { _ in Line() }, idle: workers))
     }
 
     /// A worker of the job's own lane is asked first.
@@ -55,52 +86,39 @@ final class WorkQueue<Work: QueuedWork>: Sendable {
                 if state.new >= limit { return .none }
                 state.new += 1
             }
-            state.jobs.append(job)
+            state.jobs[job.lane].append(job, state.ticket)
+            state.ticket += 1
             return .queue
         }
     }
 
-    /// The next one, of the lane's own if it has not long to wait; nil where there is none, and from then on a worker of the
-    /// lane is idle.
+    /// The next one, of the lane's own unless another has waited much longer; nil where there is none, and from then on a worker of
+    /// the lane is idle.
     func next(for lane: Int) -> Work? {
         state.withLock { state in
-            guard state.head < state.jobs.count else {
+            var from = lane
+            // What its own lane has would be taken at the latest now.
+            var ticket = state.jobs[lane].ticket.map { $0 - WorkQueue.reach } ?? .max
+            for (other, line) in state.jobs.enumerated() {
+                if let waiting = line.ticket, other != lane, waiting < ticket { (from, ticket) = (other, waiting) }
+            }
+            if state.jobs[from].isEmpty {
                 state.idle[lane] += 1
                 return nil
             }
-            let near = state.jobs[state.head...].prefix(WorkQueue.reach)
-            let own = state.passedOver < WorkQueue.reach ? near.firstIndex { $0.lane == lane } : nil
-            let job = state.jobs[own ?? state.head]
-            if let own, own > state.head {
-                state.passedOver += 1
-                state.jobs.remove(at: own)
-            } else {
-                state.passedOver = 0
-                state.head += 1
-            }
+            let job = state.jobs[from].removeFirst()
             if !job.isResumed { state.new -= 1 }
-            if state.head >= 256 || state.head == state.jobs.count {
-                state.jobs.removeFirst(state.head)
-                state.head = 0
-            }
             return job
         }
     }
 
-    var isEmpty: Bool { state.withLock { $0.head == $0.jobs.count } }
+    var isEmpty: Bool { state.withLock { $0.jobs.allSatisfy(\.isEmpty) } }
 
     /// Takes out those that no worker came for in time.
     func removeAll(where isOver: (Work) -> Bool) -> [Work] {
         state.withLock { state in
-            var over: [Work] = []
-            var rest: [Work] = []
-            // Each is asked once: the time goes on meanwhile.
-            for job in state.jobs[state.head...] {
-                if isOver(job) { over.append(job) } else { rest.append(job) }
-            }
-            state.jobs = rest
-            state.head = 0
-            state.new = rest.count { !$0.isResumed }
+            let over = state.jobs.indices.flatMap { state.jobs[$0].removeAll(where: isOver) }
+            state.new = state.jobs.reduce(0) { $0 + $1.new }
             return over
         }
     }

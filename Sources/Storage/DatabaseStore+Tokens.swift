@@ -16,7 +16,14 @@ extension DatabaseStore: TokenStore {
     private static let keyedLookupColumns =
         [lookupColumns[0]] + GrantColumns.qualifiedNames + Array(lookupColumns.dropFirst())
 
-    package func read(_ id: SecretID, keyID: String?, clock: any Clock) throws(StoreError) -> Reading {
+    package func read(_ id: SecretID, keyID: String?, isShared: Bool, clock: any Clock) throws(StoreError) -> Reading {
+        if !isShared { return try read(id, keyID: keyID, clock: clock) }
+        return try reads.reading(of: id, keyID: keyID) { () throws(StoreError) in
+            try read(id, keyID: keyID, clock: clock)
+        }
+    }
+
+    private func read(_ id: SecretID, keyID: String?, clock: any Clock) throws(StoreError) -> Reading {
         let asked = clock.now()
         let isKeyed = keyID != nil
         let found = try rows(lookupQuery(id, keyID: keyID))
@@ -29,9 +36,14 @@ extension DatabaseStore: TokenStore {
         let grant = isKeyed ? try GrantColumns.grant(&columns, &scopes, sealer) : nil
         let key = grant.map { KeyReading(grant: $0, now: now) }
         let rest = columns
+        // Those who share the reading open what is sealed once.
+        var known: Lookup?
         return Reading(key: key) { () throws(StoreError) in
+            if let known { return known }
             var columns = rest
-            return try self.lookup(id, &columns, now: now, asked: asked)
+            let lookup = try self.lookup(id, &columns, now: now, asked: asked)
+            known = lookup
+            return lookup
         }
     }
 

@@ -9,6 +9,7 @@ internal import Tokens
 package final class DatabaseStore {
     let connection: any SQL.Connection
     let sealer: Sealer
+    let reads: SharedReads
     private var policies = StoredPolicies()
     var scopes = StoredScopes()
     /// The text of a hit's statement, with a caller's key and without.
@@ -22,10 +23,15 @@ package final class DatabaseStore {
     /// The entries of the audit that were stored since they were last taken.
     var receipts: [AuditReceipt] = []
 
-    /// - Parameter clock: stands in for the database's own in every statement; for simulations alone, where time is virtual.
-    package init(_ connection: any SQL.Connection, sealer: Sealer, clock: (any Clock)? = nil) {
+    /// - Parameters:
+    ///   - reads: shared by all stores of the process that are of this database.
+    ///   - clock: stands in for the database's own in every statement; for simulations alone, where time is virtual.
+    package init(
+        _ connection: any SQL.Connection, sealer: Sealer, reads: SharedReads = SharedReads(), clock: (any Clock)? = nil
+    ) {
         self.connection = connection
         self.sealer = sealer
+        self.reads = reads
         self.clock = clock
     }
 

@@ -55,7 +55,7 @@ package final class Broker {
             let snapshot: Snapshot
             let caller: Caller
             do throws(Refusal) {
-                (snapshot, caller) = try read(id, for: visitor)
+                (snapshot, caller) = try read(id, for: visitor, isShared: patience == nil)
             } catch {
                 return .refuse(error)
             }
@@ -107,9 +107,11 @@ package final class Broker {
     }
 
     /// Who waits is looked at again with every reading: a key that is revoked meanwhile ends the wait.
-    private func read(_ id: SecretID, for visitor: (any Visitor)?) throws(Refusal) -> (Snapshot, Caller) {
+    private func read(
+        _ id: SecretID, for visitor: (any Visitor)?, isShared: Bool
+    ) throws(Refusal) -> (Snapshot, Caller) {
         let reading = try stored { () throws(StoreError) in
-            try store.read(id, keyID: visitor?.keyID, clock: clock)
+            try store.read(id, keyID: visitor?.keyID, isShared: isShared, clock: clock)
         }
         var caller = Caller.schedule
         if let visitor {

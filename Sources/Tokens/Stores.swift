@@ -21,7 +21,10 @@ package protocol TokenStore: AnyObject {
     ///
     /// `asked` in the snapshot is read from `clock` before the statement is sent. Where there is a `keyID` and no such key,
     /// the lookup says nothing of the secret.
-    func read(_ id: SecretID, keyID: String?, clock: any Clock) throws(StoreError) -> Reading
+    ///
+    /// - Parameter isShared: others that ask for the same at this moment may get the same reading, which begins after the last of them has
+    ///   asked. Not for who must see what it has just written itself: the reading may come by another's connection.
+    func read(_ id: SecretID, keyID: String?, isShared: Bool, clock: any Clock) throws(StoreError) -> Reading
 
     /// Reads recipe and credentials; nil when realm or secret are gone.
     func material(_ id: SecretID) throws(StoreError) -> Material?
@@ -68,6 +71,10 @@ package struct Reading {
 }
 
 extension TokenStore {
+    package func read(_ id: SecretID, keyID: String?, clock: any Clock) throws(StoreError) -> Reading {
+        try read(id, keyID: keyID, isShared: false, clock: clock)
+    }
+
     package func read(_ id: SecretID, clock: any Clock) throws(StoreError) -> Lookup {
         try read(id, keyID: nil, clock: clock).lookup()
     }

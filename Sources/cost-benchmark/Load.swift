@@ -1,4 +1,7 @@
 internal import Glibc
+internal import Locks
+internal import Synchronization
+internal import TestKit
 
 /// What ab measured in one run.
 struct Load {
@@ -9,6 +12,26 @@ struct Load {
     /// The 99th percentile of the time from connecting to the last byte.
     let p99: Duration
 
+    private static let number = Atomic(0)
+
+    /// As many callers on all URLs together, evenly, who keep their connections: one `ab` for each.
+    static func run(_ urls: [String], connections: Int, seconds: Int, scratch: String) throws -> Load {
+        let left = Lock(urls)
+        let loads = Lock<[Result<Load, any Error>]>([])
+        onThreads(urls.count) {
+            guard let url = left.withLock({ $0.popLast() }) else { return }
+            let load = Result {
+                try run(
+                    url, connections: connections / urls.count, seconds: seconds, keepsAlive: true, scratch: scratch)
+            }
+            loads.withLock { $0.append(load) }
+        }
+        let all = try loads.withLock { $0 }.map { try $0.get() }
+        return Load(
+            requests: all.reduce(0) { $0 + $1.requests }, failures: all.reduce(0) { $0 + $1.failures },
+            perSecond: all.reduce(0) { $0 + $1.perSecond }, p99: all.map(\.p99).max() ?? .zero)
+    }
+
     /// `ab -c CONNECTIONS -t SECONDS`; with `calls` instead, so many and no longer.
     ///
     /// - Parameter acceptsAnyLength: an answer of another length than the first is no failure.
@@ -16,7 +39,8 @@ struct Load {
         _ url: String, connections: Int, seconds: Int? = nil, calls: Int = 100_000_000, keepsAlive: Bool,
         acceptsAnyLength: Bool = false, scratch: String
     ) throws -> Load {
-        let percentiles = "\(scratch)/ab-\(getpid()).csv"
+        let percentiles = "\(scratch)/ab-\(number.add(1, ordering: .relaxed).newValue).csv"
+        defer { unsafe _ = unlink(percentiles) }
         // -t alone would stop at 50,000.
         let time = seconds.map { ["-t", String($0)] } ?? []
         let child = try Child(

@@ -36,7 +36,7 @@ enum Summary {
             name: "the same: CPU µs per request"),
         Pick(
             report: "database-hits", cells: ["per second"],
-            name: "a hit in MariaDB, one statement, beside the C client alone: per second"),
+            name: "a hit in MariaDB beside the C client alone: per second"),
         Pick(
             report: "hung-provider", cells: ["p99 ms"],
             name: "hits while 150 callers wait for a provider that hangs, beside undisturbed ones: p99 ms"),

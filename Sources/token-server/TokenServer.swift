@@ -22,6 +22,7 @@ enum TokenServer {
         let flights = Flights(perRealm: FunctionRuntime.workers / 3, total: FunctionRuntime.workers * 2 / 3)
         let limiter = RateLimiter()
         let uses = KeyUses()
+        let reads = SharedReads()
         return FunctionRuntime.main(
             environment: environment, logger: logger, clock: clock, immediate: OpenRoutes()
         ) { _ throws(StartupError) in
@@ -31,7 +32,7 @@ enum TokenServer {
             let egress = settings.egress
             let client = CurlClient(mayConnect: { egress.permits($0, at: $1) })
             return TokenService(
-                store: DatabaseStore(connection, sealer: sealer),
+                store: DatabaseStore(connection, sealer: sealer, reads: reads),
                 upstream: RecipeUpstream(client: client, egress: egress), noticeClient: client,
                 settings: settings, clock: clock, logger: logger, flights: flights, limiter: limiter,
                 uses: uses)

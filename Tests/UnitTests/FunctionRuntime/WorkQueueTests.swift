@@ -52,14 +52,14 @@ import Testing
         }
         #expect(taken.first == 1)
         #expect(taken.last == 0)
-        #expect(taken.count == 17)
+        #expect(taken.count == 65)
     }
 
     @Test func `everything that was placed is taken once, and what is over time is taken out`() {
         let queue = busyQueue()
         for number in 0..<700 { #expect(queue.place(Work(number: number, lane: number % 2)) == .queue) }
         let over = queue.removeAll { $0.number % 7 == 0 }
-        #expect(over.map(\.number) == stride(from: 0, to: 700, by: 7).map { $0 })
+        #expect(over.map(\.number).sorted() == stride(from: 0, to: 700, by: 7).map { $0 })
         var taken: [Int] = []
         while let work = queue.next(for: taken.count % 2) { taken.append(work.number) }
         #expect(taken.sorted() == (0..<700).filter { $0 % 7 != 0 })

@@ -36,8 +36,8 @@ final class CountingStore: TokenStore {
         return result
     }
 
-    func read(_ id: SecretID, keyID: String?, clock: any Clock) throws(StoreError) -> Reading {
-        try run("read") { () throws(StoreError) in try store.read(id, keyID: keyID, clock: clock) }
+    func read(_ id: SecretID, keyID: String?, isShared: Bool, clock: any Clock) throws(StoreError) -> Reading {
+        try run("read") { () throws(StoreError) in try store.read(id, keyID: keyID, isShared: isShared, clock: clock) }
     }
 
     func material(_ id: SecretID) throws(StoreError) -> Material? {
