@@ -20,9 +20,10 @@ import Testing
         defer { server.stop() }
         let client = CurlClient()
         if isKept { #expect(call(client, server.url).text == "ok") }
-        let call = call(client, server.url, method: .post, body: "x") {
+        let limits = ClientLimits(total: .seconds(60))
+        let call = call(client, server.url, method: .post, body: "x", limits: limits) {
             breaks.signal()
-            Thread.sleep(forTimeInterval: 0.3)
+            waitUntilEnded(server.port)
             return true
         }
         breaks.signal()
@@ -80,7 +81,7 @@ import Testing
             let call = call(client, server.url)
             #expect(call.text == "ok")
             #expect(call.looks == 1)
-            Thread.sleep(forTimeInterval: 0.1)
+            waitUntilEnded(server.port)
         }
         #expect(server.requests.count == 3)
     }
@@ -116,7 +117,7 @@ import Testing
         defer { server.stop() }
         for _ in 0..<20 { #expect(call(CurlClient(), server.url).text == "ok") }
         #expect(server.connections == 20)
-        #expect(openSockets(to: server.port) == 0)
+        #expect(sockets(to: server.port) == [])
     }
 
     @Test func `failures leave no more connections open than are kept`() throws {
@@ -135,17 +136,31 @@ import Testing
             }
             #expect(cut.contains(reason))
         }
-        #expect(openSockets(to: server.port) == 0)
+        #expect(sockets(to: server.port) == [])
+    }
+
+    /// Waits until this process has seen that the server has closed or reset every connection.
+    private func waitUntilEnded(_ port: UInt16) {
+        for _ in 0..<20_000 where sockets(to: port).contains(where: isEstablished) { usleep(1_000) }
+    }
+
+    /// Whether neither side has closed it: the state with which `tcp_info` of tcp(7) begins.
+    private func isEstablished(_ descriptor: Int32) -> Bool {
+        var info = [UInt8](repeating: 0, count: 256)
+        var length = socklen_t(info.count)
+        return getsockopt(descriptor, Int32(IPPROTO_TCP), TCP_INFO, &info, &length) == 0
+            && info[0] == UInt8(TCP_ESTABLISHED)
     }
 
     /// Sockets of this process whose peer is that port; other tests' do not count.
-    private func openSockets(to port: UInt16) -> Int {
-        (0..<1_024).count { descriptor in
+    private func sockets(to port: UInt16) -> [Int32] {
+        let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/fd")) ?? []
+        return names.compactMap { Int32($0) }.filter { descriptor in
             var address = sockaddr_in()
             var length = socklen_t(MemoryLayout<sockaddr_in>.size)
             let isConnected = withUnsafeMutablePointer(to: &address) { pointer in
                 pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    getpeername(Int32(descriptor), $0, &length) == 0
+                    getpeername(descriptor, $0, &length) == 0
                 }
             }
             return isConnected && address.sin_family == sa_family_t(AF_INET)

@@ -30,7 +30,7 @@ import Testing
 
     private static let recorder = """
         def handle(request, control, body):
-            print("call", control, request.command, request.path, flush=True)
+            say("call", control, request.command, request.path)
             if request.path == "/health" and "SLOW" in os.environ: time.sleep(30)
             request.answer(str(os.getpid()), int(os.environ["STATUS"]) if request.path == "/health" else 200)
         """

@@ -15,7 +15,7 @@ import Testing
         def handle(request, control, body):
             names = ["x-fc-request-id", "x-fc-function-name", "x-fc-function-memory", "x-fc-region", "x-fc-account-id"]
             known = all(request.headers.get(name) for name in names)
-            print("call", control, request.command, request.path, len(body), known, flush=True)
+            say("call", control, request.command, request.path, len(body), known)
             status = 200
             if control == "/initialize" and not os.path.exists(marker):
                 open(marker, "w").close()
@@ -133,7 +133,7 @@ import Testing
                 if control == "/pre-stop":
                     ended.wait(10)
                     return request.answer()
-                print("begun", flush=True)
+                say("begun")
                 time.sleep(1)
                 request.answer("finished")
                 ended.set()

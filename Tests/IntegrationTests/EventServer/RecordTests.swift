@@ -146,7 +146,7 @@ import Testing
         try template.write(toFile: folder + "/s.yaml", atomically: true, encoding: .utf8)
         let script = """
             def handle(request, control, body):
-                print("called", control, flush=True)
+                say("called", control)
                 request.answer("ok")
             """
         let options = ["--template", folder + "/s.yaml", "--record", folder + "/record"]

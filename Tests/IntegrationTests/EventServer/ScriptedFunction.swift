@@ -7,9 +7,9 @@ import Testing
 /// A function in Python that speaks to its cloud by hand, and the real `event-server serve` in front of it.
 struct ScriptedFunction {
     enum Cloud: String, CaseIterable {
-        /// The script pulls events: `next`, `respond`, `call`.
+        /// The script pulls events: `next`, `respond`, `call`, `say`.
         case lambda
-        /// The script defines `handle(request, control, body)`, which calls `request.answer`.
+        /// The script defines `handle(request, control, body)`, which calls `request.answer`, and `say`.
         case fc
     }
 
@@ -24,6 +24,8 @@ struct ScriptedFunction {
     private static let serving = """
         #!/usr/bin/python3
         import http.server, json, os, sys, threading, time
+        # Whole, whichever threads speak at once.
+        def say(*words): os.write(1, (" ".join(str(word) for word in words) + "\\n").encode())
         class Request(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
             def log_message(self, *words): pass
@@ -47,6 +49,8 @@ struct ScriptedFunction {
     private static let pulling = """
         #!/usr/bin/python3
         import http.client, json, os, sys, time
+        # Whole, whichever threads speak at once.
+        def say(*words): os.write(1, (" ".join(str(word) for word in words) + "\\n").encode())
         host = os.environ["AWS_LAMBDA_RUNTIME_API"]
         connection = http.client.HTTPConnection(host)
         def call(method, path, body=None, headers={}):
