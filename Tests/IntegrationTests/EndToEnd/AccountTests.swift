@@ -162,10 +162,15 @@ import Testing
                 usleep(10_000)
                 text = try account(platform.url)
             }
-            let log = Log(platform.process.output)
             let rate = try PriceSheet.exchange().price("per_dollar")
             var dollars = 0.0
             let entries = text["invocations"]?.array ?? []
+            // The line comes a moment after the entry.
+            var log = Log(platform.process.output)
+            for _ in 0..<500 where !entries.allSatisfy({ log.prices[$0["request_id"]?.string ?? ""] != nil }) {
+                usleep(10_000)
+                log = Log(platform.process.output)
+            }
             #expect(entries.count >= 6)
             for entry in entries {
                 let id = try #require(entry["request_id"]?.string)
