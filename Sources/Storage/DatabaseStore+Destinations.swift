@@ -75,8 +75,7 @@ extension DatabaseStore {
                 if let opened = try sealer.open(text, sealedWith: sealedWith, at: place) {
                     let new = SealedPlace(credentialsOf: id, version: version, for: destination)
                     sealing = ", credentials = \(try sealer.seal(opened, at: new)), sealed_with = \(sealer.sealingID)"
-                } else if SealBinding(of: text, in: .credentials) != .place {
-                    // With another destination it would not open even if its key came back.
+                } else if !DatabaseStore.opensUnchanged(text, confirmedFor: old, after: destination) {
                     continue
                 }
                 if sealedWith != nil, !sealing.text.isEmpty { try bindRefreshToken(of: id, from: old, to: destination) }
@@ -89,6 +88,19 @@ extension DatabaseStore {
                 bound += 1
             }
             if found.count < batch { return bound }
+        }
+    }
+
+    /// Whether credentials that do not open now, for the key that sealed them is away, open for another destination once it is back.
+    ///
+    /// So they stand for every place at an origin no longer than others, whose key is there.
+    private static func opensUnchanged(
+        _ text: String, confirmedFor old: Destination?, after new: Destination
+    ) -> Bool {
+        switch SealBinding(of: text, in: .credentials) {
+        case .place: true
+        case .origin: old.map { $0.isOriginAlone && $0.origin == new.origin } ?? false
+        case .destination: false
         }
     }
 

@@ -217,6 +217,27 @@ import Tokens
     }
 
     @Test(arguments: Driver.allCases)
+    func `a realm that is written binds credentials whose key is away, and they go there alone when it is back`(
+        _ driver: Driver
+    ) throws {
+        let world = try World(driver)
+        let blind = DatabaseStore(world.connection, keys: MasterKeys.text("new"))
+        let change = RealmChange(
+            config: .set(Self.elsewhereThere), formerDestination: try Self.destination(Self.here))
+        _ = try blind.write("crm", change)
+        #expect(try world.confirmedFor() == Self.destination(Self.here).text)
+        #expect(try world.refresh() == .refused(.unconfirmed))
+        // Nobody confirms what does not open.
+        #expect(try blind.confirmSecrets(of: "crm", try Self.destination(Self.elsewhereThere)) == 0)
+        #expect(try world.refresh() == .refused(.unconfirmed))
+        try world.lead(to: Self.here)
+        #expect(try world.refresh() == .sent("R1"))
+        #expect(try world.admin("rekey").status == 0)
+        #expect(try world.marks() == ["3:", "3:"])
+        #expect(try world.refresh() == .sent("R1"))
+    }
+
+    @Test(arguments: Driver.allCases)
     func `what does not open stays as it is, and rekey says so and nothing else`(_ driver: Driver) throws {
         let world = try World(driver)
         try world.connection.execute("UPDATE secret SET credentials = '2:canary'")

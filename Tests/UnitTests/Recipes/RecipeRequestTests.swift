@@ -88,6 +88,18 @@ import Tokens
         #expect(client.limits.isEmpty)
     }
 
+    @Test func `a host that is too long to be confirmed is not called`() throws {
+        let client = ScriptedClient(200, #"{"access_token":"x"}"#)
+        let url = "https://" + String(repeating: "a.", count: 110) + "b"
+        for material in [
+            MintFixture.material(#"{"url":"\#(url)","token_path":"access_token"}"#),
+            MintFixture.material(nil, logicCode: url),
+        ] {
+            #expect(MintFixture.failure(try MintFixture.mint(client, material))?.kind == .unusable)
+        }
+        #expect(client.limits.isEmpty)
+    }
+
     @Test func `what is listed may be plain http`() throws {
         let client = ScriptedClient(200, #"{"t":"x"}"#)
         let outcome = try MintFixture.mint(
