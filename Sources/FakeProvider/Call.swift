@@ -32,7 +32,7 @@ struct Call: Sendable {
 
     /// The first value of that name; an empty one counts as absent.
     subscript(name: String) -> String? {
-        let value = body.map { $0[name]?.string } ?? parameters.values(name).first
+        let value = body.map { $0[name]?.string } ?? parameters.value(name)
         return value == "" ? nil : value
     }
 

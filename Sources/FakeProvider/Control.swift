@@ -38,7 +38,7 @@ extension Provider {
         switch action {
         case .counters: return Response(.ok, json: countersJSON(now: now))
         case .token:
-            guard let token = QueryString(parsing: request.query)?.values("token").first else { throw bad("token") }
+            guard let token = QueryString(parsing: request.query)?.value("token") else { throw bad("token") }
             guard let entry = ledger.entries[token] else {
                 return Response(.ok, json: ["alive": false, "dies_at": nil])
             }

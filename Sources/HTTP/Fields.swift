@@ -227,7 +227,9 @@ package struct Fields: Sendable, Sequence, Equatable {
     package subscript(name: Field.Name) -> String? {
         get { first(name).map { value(places[$0]) } }
         set {
-            if first(name) != nil {
+            if let place = first(name) {
+                // More than one layer names the request, and all the same.
+                if let newValue, first(name, from: place + 1) == nil, holds(newValue, places[place]) { return }
                 let others = filter { $0.name != name }
                 text.removeAll(keepingCapacity: true)
                 places.removeAll(keepingCapacity: true)
@@ -247,6 +249,10 @@ package struct Fields: Sendable, Sequence, Equatable {
 
     private func field(_ place: Place) -> Field {
         Field(Field.Name(known: string(place.name, place.value - 1)), clean: value(place))
+    }
+
+    private func holds(_ value: String, _ place: Place) -> Bool {
+        value.utf8.elementsEqual(text[Int(place.value)..<Int(place.end)])
     }
 
     private func value(_ place: Place) -> String {

@@ -118,6 +118,11 @@ package struct QueryString: Sendable, Equatable {
         parameters.filter { $0.name == name }.map(\.value)
     }
 
+    /// Of the first parameter of that name.
+    package func value(_ name: String) -> String? {
+        parameters.first { $0.name == name }?.value
+    }
+
     package mutating func append(_ name: String, _ value: String) {
         parameters.append(Parameter(name, value))
     }

@@ -7,12 +7,15 @@ package struct Router<Endpoint: Sendable>: Sendable {
         /// Such as `/api/secret/:realm/:key`.
         package let pattern: String
         package let endpoint: Endpoint
+        /// Of the pattern, in bytes.
+        fileprivate let length: Int
         fileprivate let segments: [RouteSegment]
 
         package init(_ method: Method, _ pattern: String, _ endpoint: Endpoint) {
             self.method = method
             self.pattern = pattern
             self.endpoint = endpoint
+            length = pattern.utf8.count
             segments = pattern.dropFirst().split(separator: "/", omittingEmptySubsequences: false).map {
                 $0.first == ":" ? .parameter(String($0.dropFirst())) : .literal(String($0))
             }
@@ -51,8 +54,10 @@ package struct Router<Endpoint: Sendable>: Sendable {
     /// Literal segments are compared after decoding, byte by byte. HEAD is answered wherever GET is (RFC 9110, 9.3.2);
     /// what writes the answer leaves its body out.
     package func match(_ method: Method, path: String) -> Match {
-        for route in literals where route.pattern.utf8.count == path.utf8.count && route.pattern == path {
-            if route.method == method { return .found(route, parameters: [:]) }
+        let length = path.utf8.count
+        // By their places: a route is not copied to be looked at.
+        for index in literals.indices where literals[index].length == length && literals[index].method == method {
+            if literals[index].pattern == path { return .found(literals[index], parameters: [:]) }
         }
         guard let segments = RequestPath.segments(of: path) else { return .malformed }
         var allowed: [Method] = []

@@ -60,7 +60,7 @@ struct Arguments {
     /// Text from the query or else from the body; an absent one is nil, an empty one or JSON `null` too.
     func text(_ name: String) throws(Problem) -> String? {
         // A database may take a NUL for the end of the text.
-        if let value = query.values(name).first {
+        if let value = query.value(name) {
             if value.utf8.contains(0) { throw .badInput(name, "has a NUL character") }
             return value.isEmpty ? nil : value
         }
@@ -75,7 +75,7 @@ struct Arguments {
 
     /// Whether it is given, as an empty text.
     func isEmpty(_ name: String) -> Bool {
-        if let value = query.values(name).first { return value.isEmpty }
+        if let value = query.value(name) { return value.isEmpty }
         return body?[name]?.string?.isEmpty ?? false
     }
 
@@ -86,7 +86,7 @@ struct Arguments {
 
     /// `true` or `false`, as query text or as JSON boolean.
     func flag(_ name: String) throws(Problem) -> Bool {
-        if let text = query.values(name).first {
+        if let text = query.value(name) {
             switch text {
             case "true": return true
             case "false": return false
@@ -103,7 +103,7 @@ struct Arguments {
     /// A whole number within the range, as query text or as JSON number.
     func integer(_ name: String, in range: ClosedRange<Int64>) throws(Problem) -> Int64? {
         let number: Int64?
-        if let text = query.values(name).first {
+        if let text = query.value(name) {
             number = text.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }) ? Int64(text) : nil
         } else {
             switch body?[name] {

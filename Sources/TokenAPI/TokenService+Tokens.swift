@@ -6,6 +6,8 @@ package import Log
 internal import Tokens
 
 extension TokenService {
+    private static let readNames: Set = ["realm", "key", "flush", "min_ttl"]
+    private static let writeNames: Set = ["realm", "key", "now_token"]
     /// The longest life that a caller can ask for: ten years.
     private static let longestMinimum: Int64 = 315_360_000
 
@@ -42,8 +44,7 @@ extension TokenService {
 
     private func asked(_ request: Request, _ endpoint: Endpoint) throws(Problem) -> (SecretID, Wish) {
         let isWrite = endpoint == .refreshToken
-        let names: Set<String> = isWrite ? ["realm", "key", "now_token"] : ["realm", "key", "flush", "min_ttl"]
-        let arguments = try Arguments(request, members: names)
+        let arguments = try Arguments(request, members: isWrite ? TokenService.writeNames : TokenService.readNames)
         let id = SecretID(realm: try arguments.required("realm"), key: try arguments.required("key"))
         return (id, try isWrite ? replacement(arguments) : plain(arguments))
     }

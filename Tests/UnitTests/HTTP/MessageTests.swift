@@ -29,6 +29,18 @@ import Testing
         #expect(fields[.etag] == nil && fields.count == 3 && fields.headBytes == 12 + 12 + 10)
     }
 
+    @Test func `setting what is there already changes nothing, and of several leaves one`() {
+        var fields = Fields([Field(.vary, "a"), Field(.etag, "b"), Field(.vary, "a")])
+        fields[.etag] = "b"
+        #expect(fields.map(\.value) == ["a", "b", "a"])
+        fields[.vary] = "a"
+        #expect(Array(fields) == [Field(.etag, "b"), Field(.vary, "a")])
+        fields[.etag] = "bc"
+        #expect(Array(fields) == [Field(.vary, "a"), Field(.etag, "bc")])
+        fields[.etag] = "b"
+        #expect(fields.values(.etag) == ["b"])
+    }
+
     @Test func `C reads fields as they are kept`() {
         let fields = Fields([Field(.vary, " a\r\nb: c\0"), Field(.allow, "")])
         var seen: [String] = []
@@ -56,6 +68,8 @@ import Testing
     func `a query is read in order, repeats kept`(text: String, expected: [(String, String)]) throws {
         let query = try #require(QueryString(parsing: text))
         #expect(query.parameters == expected.map { QueryString.Parameter($0.0, $0.1) })
+        for (name, _) in expected { #expect(query.value(name) == query.values(name).first) }
+        #expect(query.value("absent") == nil)
     }
 
     @Test(arguments: ["a=%", "a=%4", "a=%zz", "a=%ff", "%C0%AF=1"]) func `a broken escape is no query`(text: String) {
