@@ -2,9 +2,9 @@
 ///
 /// A secret is confirmed for one destination when its credentials are entered; they are sent nowhere else.
 package struct Destination: Hashable, Sendable {
-    /// with 64 hexadecimal digits, the port only where it is not the scheme's own; empty for nowhere.
+    /// Such as `https://api.example.com#sha256:…` with 64 hexadecimal digits; the port only where it is not the scheme's own.
     ///
-    /// he scheme's own; empty for nowhere. Without `#` it is an origin alone, as an earlier version confirmed it.
+    /// Empty for nowhere. Without `#` it is an origin alone, as an earlier version confirmed it.
     package let text: String
 
     package init(_ text: String) {
