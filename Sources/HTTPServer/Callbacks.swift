@@ -1,4 +1,5 @@
 internal import CMicroHTTPD
+internal import Glibc
 
 /// The library's options for one thread of a server.
 ///
@@ -16,13 +17,14 @@ func options(core: Core, socket: ListeningSocket, threads: Int) -> cmhd_options 
         context: Unmanaged.passUnretained(core).toOpaque(),
         target: { context, uri, connection in
             let core = unsafe shared(context)
+            // Without one the access handler ends the request.
+            guard let slot = unsafe cmhd_connection_slot(core.library.table, connection) else { return nil }
+            let peer = unsafe Unmanaged<Connection>.fromOpaque(slot).takeUnretainedValue()
             let handle = unsafe Library.Handle(pointer: connection)
-            let peer = unsafe cmhd_connection_slot(core.library.table, connection).map {
-                unsafe Unmanaged<Connection>.fromOpaque($0).takeUnretainedValue()
-            }
             let transaction = unsafe Transaction(core: core, handle: handle, connection: peer, uri: uri)
-            // The per-request pointer; `completed` releases it.
-            return unsafe Unmanaged.passRetained(transaction).toOpaque()
+            unsafe hideQuery(of: uri)
+            peer.begin(transaction)
+            return unsafe Unmanaged.passUnretained(transaction).toOpaque()
         },
         access: { _, _, _, method, version, upload, uploadSize, slot in
             guard let object = unsafe slot.pointee else { return .NO }
@@ -32,7 +34,7 @@ func options(core: Core, socket: ListeningSocket, threads: Int) -> cmhd_options 
         completed: { _, _, slot, _ in
             guard let object = unsafe slot.pointee else { return }
             unsafe slot.pointee = nil
-            unsafe Unmanaged<Transaction>.fromOpaque(object).takeRetainedValue().end()
+            unsafe Unmanaged<Transaction>.fromOpaque(object).takeUnretainedValue().connection.endTransaction()
         },
         connection: { context, connection, slot, code in
             let core = unsafe shared(context)
@@ -48,10 +50,21 @@ func options(core: Core, socket: ListeningSocket, threads: Int) -> cmhd_options 
             } else if let object = unsafe slot.pointee {
                 unsafe slot.pointee = nil
                 let peer = unsafe Unmanaged<Connection>.fromOpaque(object).takeRetainedValue()
+                // A request that it gives up before its handler is called is never told to be complete.
+                peer.endTransaction()
                 peer.closed()
                 core.connections.remove(peer)
             }
         })
+}
+
+/// Leaves the library a target without parameters, after this server has read it.
+///
+/// It would keep a record of each in the connection's memory, and where some hundred do not fit, forget the answer to the request.
+private func hideQuery(of uri: UnsafePointer<CChar>) {
+    // It has looked for the question mark before, and reads from the byte behind it.
+    guard let mark = unsafe strchr(uri, Int32(UInt8(ascii: "?"))) else { return }
+    unsafe mark[1] = 0
 }
 
 private func shared(_ context: UnsafeMutableRawPointer?) -> Core {

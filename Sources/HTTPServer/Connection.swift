@@ -13,6 +13,8 @@ final class Connection: Sendable {
     let address: String?
     private let limits: StepLimits
     private let life: Lock<Life>
+    /// The request that the library is at; on the network thread alone.
+    private nonisolated(unsafe) var transaction: Transaction?
 
     private struct Life {
         /// Nil while a handler has the request: its time is the handler's.
@@ -30,6 +32,17 @@ final class Connection: Sendable {
         self.address = address
         self.limits = limits
         life = Lock(Life(deadline: .now + limits.request))
+    }
+
+    func begin(_ transaction: Transaction) {
+        endTransaction()
+        unsafe self.transaction = transaction
+    }
+
+    /// However it ended; once for each.
+    func endTransaction() {
+        unsafe transaction?.end()
+        unsafe transaction = nil
     }
 
     /// The request line is here.

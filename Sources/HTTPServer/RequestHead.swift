@@ -55,7 +55,7 @@ struct RequestTarget {
     /// Without its `?`.
     let query: String
 
-    /// Takes the origin form, the absolute form and `*` (RFC 9112, 3.2), and cuts at the first `?`.
+    /// Takes the origin form and the absolute form (RFC 9112, 3.2), and cuts at the first `?`.
     init(_ target: UnsafeBufferPointer<UInt8>) throws(RequestHead.Refusal) {
         // The usual one at once: a path, nothing that would have to be escaped.
         let (lowest, highest) = unsafe target.reduce((UInt8.max, UInt8.min)) { (min($0.0, $1), max($0.1, $1)) }
@@ -69,7 +69,7 @@ struct RequestTarget {
             let text = unsafe String(validating: target, as: UTF8.self)
         else { throw RequestHead.Refusal(reason: "the target has characters that must be percent-encoded") }
         let local: Substring
-        if text.utf8.first == UInt8(ascii: "/") || text == "*" {
+        if text.utf8.first == UInt8(ascii: "/") {
             local = Substring(text)
         } else if let authority = RequestTarget.afterScheme(text) {
             let end = authority.firstIndex { $0 == "/" || $0 == "?" } ?? authority.endIndex

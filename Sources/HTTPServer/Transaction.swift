@@ -7,7 +7,7 @@ internal import Synchronization
 @safe final class Transaction {
     private let core: Core
     private let handle: Library.Handle
-    private let connection: Connection?
+    let connection: Connection
     /// Read before the library decodes it in place.
     private let target: Result<RequestTarget, RequestHead.Refusal>
     /// Where the target ends in the library's buffer.
@@ -30,7 +30,7 @@ internal import Synchronization
     /// A chunked body over the limit is read this far beyond it, so that the client gets to see its 413.
     private static let drainedBytes = 1 << 20
 
-    init(core: Core, handle: Library.Handle, connection: Connection?, uri: UnsafePointer<CChar>) {
+    init(core: Core, handle: Library.Handle, connection: Connection, uri: UnsafePointer<CChar>) {
         self.core = core
         self.handle = handle
         self.connection = connection
@@ -42,7 +42,7 @@ internal import Synchronization
         }
         unsafe targetEnd = unsafe uri + bytes.count
         core.inFlight.add(1, ordering: .relaxed)
-        connection?.requestStarted()
+        connection.requestStarted()
     }
 
     /// The library's access handler: called with the head, with each piece of body, with the end, and after a resumption.
@@ -64,11 +64,11 @@ internal import Synchronization
         }
     }
 
-    /// The library's last call for this request, however it ended.
+    /// The library has done with this request, or with its connection.
     func end() {
         if case .exchange(let exchange) = stage { exchange.end() }
         stage = .over
-        connection?.answerComplete()
+        connection.answerComplete()
         core.inFlight.subtract(1, ordering: .releasing)
     }
 
@@ -114,10 +114,10 @@ internal import Synchronization
         guard !core.isStopping else { return send(Core.stopping, closing: true) }
         var request = HTTP.Request(
             head.method, path: head.path, query: head.query, fields: head.fields, body: body,
-            id: requestID, sourceAddress: connection?.address)
+            id: requestID, sourceAddress: connection.address)
         body = []
         if let response = core.configuration.answerAtOnce(&request) { return send(response, closing: core.isStopping) }
-        connection?.requestComplete()
+        connection.requestComplete()
         let exchange = Exchange(request, core: core, handle: handle)
         stage = .exchange(exchange)
         core.handler(exchange)
@@ -133,27 +133,27 @@ internal import Synchronization
                 let length = response.fields[.contentLength].flatMap({ UInt64($0) }), length < UInt64(Int64.max)
             {
                 stage = .over
-                connection?.answerStarted()
+                connection.answerStarted()
                 return core.library.queue(headOf: response, length: length, on: handle, closing: core.isStopping)
                     ? .YES : .NO
             }
             return send(response, closing: core.isStopping)
         case .cutAnswer(let response, let bytes):
             stage = .over
-            connection?.answerStarted()
+            connection.answerStarted()
             return core.library.queue(response, on: handle, cutAfter: bytes) ? .YES : .NO
         case .close:
-            connection?.cut()
+            connection.cut()
             return .NO
         case .reset:
-            connection?.reset()
+            connection.reset()
             return .NO
         }
     }
 
     private func send(_ response: HTTP.Response, closing: Bool) -> MHD_Result {
         stage = .over
-        connection?.answerStarted()
+        connection.answerStarted()
         return core.library.queue(response, on: handle, closing: closing) ? .YES : .NO
     }
 

@@ -24,7 +24,7 @@ struct Arguments {
     private static func body(of request: Request, members: Set<String>) throws(Problem) -> Object? {
         if request.body.isEmpty { return nil }
         if request.body.count > Request.largestBody { throw .contentTooLarge }
-        if let type = request.fields[.contentType], !MediaType.isJSON(type) {
+        if !request.fields.values(.contentType).allSatisfy(MediaType.isJSON) {
             throw Problem(
                 .unsupportedMediaType, type: "unsupported-media-type", title: "Unsupported media type",
                 detail: "the body must be application/json")

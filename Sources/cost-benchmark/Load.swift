@@ -16,13 +16,15 @@ struct Load {
 
     /// As many callers on all URLs together, evenly, who keep their connections: one `ab` for each.
     static func run(_ urls: [String], connections: Int, seconds: Int, scratch: String) throws -> Load {
-        let left = Lock(urls)
+        let share = connections / urls.count
+        // Who comes first has one caller of the rest.
+        let left = Lock(urls.enumerated().map { ($1, share + ($0 < connections % urls.count ? 1 : 0)) })
         let loads = Lock<[Result<Load, any Error>]>([])
         onThreads(urls.count) {
-            guard let url = left.withLock({ $0.popLast() }) else { return }
+            guard let (url, callers) = left.withLock({ $0.popLast() }) else { return }
             let load = Result {
                 try run(
-                    url, connections: connections / urls.count, seconds: seconds, keepsAlive: true, scratch: scratch)
+                    url, connections: callers, seconds: seconds, keepsAlive: true, scratch: scratch)
             }
             loads.withLock { $0.append(load) }
         }

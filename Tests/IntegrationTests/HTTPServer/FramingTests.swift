@@ -42,6 +42,21 @@ import Testing
         #expect(seen["query"] == .string(query))
     }
 
+    @Test(arguments: [
+        String(repeating: "&", count: 250), String(repeating: "&", count: 275), String(repeating: "&", count: 6_000),
+        String(repeating: "a=1&", count: 250), "", "?", "a=?&b",
+    ])
+    func `a query of any number of parameters is read whole, and the next request too`(query: String) throws {
+        let server = try echo()
+        let connection = try RawHTTPConnection(port: server.port)
+        for _ in 0..<2 {
+            let seen = try Value(parsing: connection.request("GET", "/pong?\(query)", fields: ["X-A: b"]).body)
+            #expect(seen["path"] == "/pong")
+            #expect(seen["query"] == .string(query))
+            #expect(seen["fields"] == ["host: test", "x-a: b"])
+        }
+    }
+
     @Test func `fields come in order, repeats kept`() throws {
         let server = try echo()
         let answer = try RawHTTPConnection(port: server.port).request(
@@ -87,6 +102,8 @@ import Testing
         "GET /\u{1} HTTP/1.1\r\nHost: t\r\n\r\n",
         "GET host HTTP/1.1\r\nHost: t\r\n\r\n",
         "GET http:// HTTP/1.1\r\nHost: t\r\n\r\n",
+        "GET * HTTP/1.1\r\nHost: t\r\n\r\n",
+        "OPTIONS * HTTP/1.1\r\nHost: t\r\n\r\n",
     ])
     func `what two parsers may read differently is refused with problem details`(bytes: String) throws {
         let server = try echo()

@@ -174,6 +174,32 @@ import Testing
         server.stop()
     }
 
+    @Test func `requests that the library gives up leave nothing behind that a stop would wait for`() throws {
+        var configuration = Server.Configuration()
+        // As the functions have it.
+        configuration.maximumHeadBytes = 16 << 10
+        let server = try Server(configuration) { $0.respond(Response(.ok, text: "hit")) }
+        var givenUp = 0
+        for pairs in [100, 225, 300, 1_500] {
+            let connection = try RawHTTPConnection(port: server.port)
+            let cookie = "Cookie: " + String(repeating: "a=b;", count: pairs)
+            let status = try? connection.request("GET", "/hit", fields: [cookie]).status
+            #expect(status == nil || status == (pairs == 100 ? 200 : 431))
+            if status == nil { givenUp += 1 }
+        }
+        #expect(givenUp > 0)
+        // Left while the library still waits for the rest of it.
+        for head in ["GET /hit?a=b HTTP/1.1\r\n", "GET /hit HTTP/1.1\r\nHost: t\r\nCookie: a=b"] {
+            try RawHTTPConnection(port: server.port).send(head)
+        }
+        let stopped = DispatchSemaphore(value: 0)
+        Thread.detachNewThread {
+            server.stop()
+            stopped.signal()
+        }
+        #expect(stopped.wait(timeout: .now() + 60) == .success)
+    }
+
     @Test func `stopping while connections come and go ends every time`() throws {
         for _ in 0..<30 {
             let server = try Parking().server()

@@ -55,6 +55,15 @@ import Testing
         #expect(taken.count == 65)
     }
 
+    @Test func `what is taken out leaves its place to others`() {
+        let queue = busyQueue(limit: 3)
+        for number in 0..<3 { #expect(queue.place(Work(number: number, lane: number % 2)) == .queue) }
+        #expect(queue.place(Work(number: 3, lane: 0, isResumed: true)) == .queue)
+        #expect(queue.place(Work(number: 4, lane: 0)) == .none)
+        #expect(queue.removeAll { $0.number != 0 }.count == 3)
+        #expect((5...7).map { queue.place(Work(number: $0, lane: 1)) } == [.queue, .queue, .none])
+    }
+
     @Test func `everything that was placed is taken once, and what is over time is taken out`() {
         let queue = busyQueue()
         for number in 0..<700 { #expect(queue.place(Work(number: number, lane: number % 2)) == .queue) }

@@ -34,12 +34,15 @@ import Tokens
         let broker = Broker(store: counting, upstream: upstream, clock: clock)
         #expect(answer(decide(by: broker))?.source == .database)
         #expect(counting.statements == ["read"])
+        #expect(counting.shared == [true])
     }
 
     @Test func `a refresh is take, material, look, commit between two readings`() throws {
         let counting = CountingStore(store)
         _ = decide(by: Broker(store: counting, upstream: upstream, clock: clock))
         #expect(counting.statements == ["read", "take", "material", "read", "commit", "read"])
+        // What it has written itself must show.
+        #expect(counting.shared == [true, false, false])
     }
 
     @Test func `a failure that is remembered costs one statement`() throws {

@@ -5,6 +5,8 @@ import Tokens
 final class CountingStore: TokenStore {
     private let store: any TokenStore
     private(set) var statements: [String] = []
+    /// Of each reading, whether others may share it.
+    private(set) var shared: [Bool] = []
     /// The statement that is done and whose answer is lost, once.
     var loseAnswer: String?
     var isAway = false
@@ -37,7 +39,10 @@ final class CountingStore: TokenStore {
     }
 
     func read(_ id: SecretID, keyID: String?, isShared: Bool, clock: any Clock) throws(StoreError) -> Reading {
-        try run("read") { () throws(StoreError) in try store.read(id, keyID: keyID, isShared: isShared, clock: clock) }
+        shared.append(isShared)
+        return try run("read") { () throws(StoreError) in
+            try store.read(id, keyID: keyID, isShared: isShared, clock: clock)
+        }
     }
 
     func material(_ id: SecretID) throws(StoreError) -> Material? {
