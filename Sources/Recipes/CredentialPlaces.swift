@@ -5,13 +5,15 @@ internal import Tokens
 ///
 /// The rule: *does a credential travel somewhere else than before?* Where a request goes is said by its head: the method, the URL with its
 /// whole query, and the headers, those that are constants too, for they can name another address or method. Where in it a
-/// credential goes is its place and name, in routine and in forced requests. So the text holds
+/// credential goes is its place and name, in routine and in forced requests. What is taken for the token travels on, to callers: the
+/// answer may hold a refresh token too, or repeat what it was asked with. So the text holds
 ///
 /// - the method and the URL as it is written,
 /// - every argument of the query and of the headers, a constant's value or a credential's name,
-/// - every argument of the body that is a credential, and whether the body is a form or JSON.
+/// - every argument of the body that is a credential, and whether the body is a form or JSON,
+/// - what of the answer is the token: all of it, or what is at a path. A `logic_code` has one path for ever.
 ///
-/// It does not hold constants of the body, which go where the rest of it goes, nor how the answer is read, nor the order of
+/// It does not hold constants of the body, which go where the rest of it goes, nor how the rest of the answer is read, nor the order of
 /// arguments with different names. In doubt it holds more: a confirmation too many costs less than a credential.
 struct CredentialPlaces {
     let origin: HTTP.URL.Origin
@@ -21,6 +23,9 @@ struct CredentialPlaces {
     init(_ recipe: Recipe) {
         self.init(recipe.method, recipe.url)
         for forced in [false, true] { append(CredentialPlaces.places(of: recipe, forced: forced)) }
+        append("token")
+        append(recipe.contentType == .text ? "all" : "path")
+        append(recipe.tokenPath?.text ?? "")
     }
 
     /// Of a `logic_code`, which is sent all that the secret has, forced or not.

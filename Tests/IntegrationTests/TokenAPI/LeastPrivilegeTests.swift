@@ -33,7 +33,7 @@ import Tokens
         + #""arguments":[{"name":"r","place":"url","value":"$refresh_token"}]}"#
     private static let other = recipe.replacing("provider.test", with: "other.test")
     private static let destination =
-        "https://other.test#sha256:84c8b656d8971986cf0f54bb1230ea06434153b0d9aa871d29816c1dee25a834"
+        "https://other.test#sha256:ad51d787e5ed319419380e2ab828288358e6291a7bcff30aae7bf5a8cb37afa2"
     private static let policy =
         #"{"class":"A","concurrency":2,"notice_url":"https://hook.test/"}"#
 

@@ -28,10 +28,22 @@ import Tokens
     @Test func `the digest is of the places with their lengths, and never another`() throws {
         #expect(
             try Self.destination(Self.base).text
-                == "https://api.example#sha256:1e199a1de5a6730f0c861f7d17bf5e8827a4db96e176108cc2f6f1aefdd7fc71")
+                == "https://api.example#sha256:abc0ed0cb7cdff8d6f96a9fcbf8a3ef19fdc0acad984abe5d27f93696ff7768f")
         #expect(
             try Self.destination(nil, "https://logic.example/make").text
                 == "https://logic.example#sha256:e4375a2cb4ebeafec4333e792b12f47bd76280d34c2b23f9d93457b18a4712c2")
+        // Arguments of one name in one place stay in the order that they are written in.
+        let sameName = Self.recipe(
+            #"{"name":"a","place":"url","value":"$y"},{"name":"a","place":"url","value":"$x"},"#
+                + #"{"name":"a","place":"url","value":1}"#)
+        #expect(
+            try Self.destination(sameName).text
+                == "https://h#sha256:7b032d4a250f21f0ec018211739ebc12a647e546ebe1787c51f5fe040c1d4d64")
+        let text =
+            #"{"url":"https://h/","content_type":"text","arguments":[{"name":"k","place":"url","value":"$x"}]}"#
+        #expect(
+            try Self.destination(text).text
+                == "https://h#sha256:81fc93fe668fa4c895333b7f6e4970c4f54d3cbc46b67caab85a1a3daa165945")
     }
 
     @Test(arguments: [
@@ -50,6 +62,9 @@ import Tokens
         // Constants in the head of the request: it says where it goes.
         (#""value":"en""#, #""value":"de""#), (#""lang""#, #""action""#), (#""X-Api""#, #""X-Original-URL""#),
         (#""value":"2""#, #""value":"3""#), (#""lang","place":"url""#, #""lang","place":"body""#),
+        // What callers are given as the token.
+        (#""token_path":"t""#, #""token_path":"refresh_token""#), (#""token_path":"t""#, #""token_path":"t.0""#),
+        (#""token_path":"t""#, #""token_path":"T""#),
     ])
     func `a change of where a credential travels is another destination`(part: String, other: String) throws {
         #expect(try Self.changed(part, other) != Self.destination(Self.base))
@@ -59,7 +74,8 @@ import Tokens
         ("client_credentials", "authorization_code"), (#""value":false"#, #""value":true"#),
         (#""grant_type""#, #""kind""#),
         (#"{"name":"grant_type","place":"body","value":"client_credentials"},"#, ""),
-        (#""token_path":"t""#, #""token_path":"data.t","expires_in_path":"e","expires_in_unit":"ms""#),
+        (#""token_path":"t""#, #""token_path":"t","expires_in_path":"e","expires_in_unit":"ms""#),
+        (#""token_path":"t""#, #""token_path":"t","error":{"code":"c","message":"m"},"expires_in":60"#),
         (#""token_path":"t""#, #""token_path":"t","success":[{"status":200}],"errors":{"quota":[1]}"#),
         (#""X-Api""#, #""x-api""#), ("https://api.example/", "HTTPS://API.example:443/"), (#""POST""#, #""post""#),
         (#""name":"id","place":"body","value":"$key_1""#, #""value" : "$key_1", "place":"body", "name":"\u0069d""#),
@@ -96,8 +112,30 @@ import Tokens
             Self.recipe(argument("b", "c"), url: "https://h/a"), Self.recipe(argument("a", "$k", "body")),
             Self.recipe(argument("a", "$k", "body"), method: "POST"), Self.recipe("", method: "POST"),
         ]
-        let all = try (configs + others).map { try Self.destination($0) } + [Self.destination(nil, "https://h/")]
+        let read = [
+            others[0].replacing(#""token_path":"t""#, with: #""token_path":"path""#),
+            others[0].replacing(#""token_path":"t""#, with: #""token_path":"all""#),
+            others[0].replacing(#""token_path":"t""#, with: #""content_type":"text""#),
+        ]
+        let all = try (configs + others + read).map { try Self.destination($0) } + [Self.destination(nil, "https://h/")]
         #expect(Set(all).count == all.count)
+    }
+
+    @Test func `of a body its credentials count alone`() throws {
+        func argument(_ value: String, _ place: String = "body") -> String {
+            #"{"name":"a","place":"\#(place)","value":"\#(value)"}"#
+        }
+        func form(_ arguments: String...) -> String {
+            Self.recipe(arguments.joined(separator: ","), method: "POST")
+                .replacing(#""token_path""#, with: #""content_type":"form","token_path""#)
+        }
+        // A constant and a credential of one name.
+        let constantFirst = try Self.destination(form(argument("x"), argument("$k")))
+        #expect(try Self.destination(form(argument("$k"), argument("x"))) == constantFirst)
+        #expect(try Self.destination(form(argument("$k"))) == constantFirst)
+        // Whether it is a form, where there is none in it.
+        let without = form(argument("x"), argument("$k", "header"))
+        #expect(try Self.destination(without.replacing("form", with: "json")) == Self.destination(without))
     }
 
     @Test func `an argument of the body of a GET is one of the query`() throws {

@@ -114,11 +114,12 @@ import Tokens
     @Test(arguments: [
         #""config":"# + form, #""config":"# + reordered,
         #""config":"# + form.replacing("client_credentials", with: "authorization_code"),
-        #""config":"# + form.replacing(#""token_path":"access_token""#, with: #""token_path":"t","expires_in":60"#),
+        #""config":"#
+            + form.replacing(#""token_path":"#, with: #""expires_in":60,"error":{"message":"t"},"token_path":"#),
         #""comment":"c""#, #""policy":{"gap":60}"#,
     ])
     func `a change that sends no credential elsewhere voids nothing`(change: String) throws {
-        let world = try World([World.answer(200, #"{"access_token":"T","t":"T"}"#)])
+        let world = try World([World.answer(200, #"{"access_token":"T"}"#)])
         try world.register(recipe: ConfirmationTests.form)
         let before = try destination(world)
         try self.change(world, change)
@@ -230,17 +231,72 @@ import Tokens
         #expect(world.client.requests.count == 1)
     }
 
+    private static let rotating = #"""
+        {"url":"https://provider.test/token","method":"POST","token_path":"access_token",
+         "refresh_token_path":"refresh_token","expires_in":60,
+         "arguments":[{"name":"refresh_token","place":"body","value":"$refresh_token"}]}
+        """#
+
+    /// Other parts of the provider's answer: the next refresh token, what it repeats of the request, and the whole.
+    @Test(arguments: [
+        (#""token_path":"access_token""#, #""token_path":"refresh_token""#),
+        (#""token_path":"access_token""#, #""token_path":"request.client_secret""#),
+        (#""token_path":"access_token""#, #""content_type":"text""#),
+    ])
+    func `nobody reads a stored credential back as the token of a recipe that takes it for one`(
+        part: String, other: String
+    ) throws {
+        let body = #"{"access_token":"T","refresh_token":"canary-R2","request":{"client_secret":"canary-R1"}}"#
+        let world = try World([World.answer(200, body), World.answer(200, body)])
+        try change(world, #""config":"# + ConfirmationTests.rotating)
+        #expect(try reenter(world, #""credentials":{"refresh_token":"canary-R1"}"#).status == 200)
+        #expect(try world.token().json["token"] == "T")
+        var config = ConfirmationTests.rotating.replacing(part, with: other)
+        if other.contains("text") {
+            config = config.replacing(#""refresh_token_path":"refresh_token","#, with: "")
+        }
+        try #require(config != ConfirmationTests.rotating)
+        try change(world, #""config":"# + config)
+        #expect(try world.send(.get, "/api/realm/wx").json["unconfirmed_secrets"] == 1)
+        for wish in ["", "&flush=true"] {
+            let answer = try world.token(wish)
+            #expect(answer.status == 200)
+            #expect(answer.json["token"] == "T" && answer.json["stale"] == true)
+        }
+        world.clock.advance(by: .seconds(61))
+        for wish in ["", "&flush=true"] {
+            let refused = try world.token(wish)
+            #expect(refused.status == 409)
+            #expect(refused.json["type"] == "/problems/confirmation-required")
+            #expect(!refused.text.contains("canary"))
+        }
+        #expect(world.client.requests.count == 1)
+        try change(world, #""config":"# + ConfirmationTests.rotating)
+        #expect(try world.token().json["token"] == "T")
+        #expect(world.client.requests.count == 2)
+    }
+
+    @Test func `a changed path of the token needs a confirmation of just that`() throws {
+        let world = try World([World.answer(200, #"{"access_token":"T","data":{"t":"U"}}"#)])
+        try world.register(recipe: ConfirmationTests.form)
+        let before = try destination(world)
+        try change(world, #""config":"# + ConfirmationTests.form.replacing(#""access_token""#, with: #""data.t""#))
+        #expect(try world.token().json["type"] == "/problems/confirmation-required")
+        #expect(world.client.requests.isEmpty)
+        let after = try destination(world)
+        #expect(Destination(after).origin == Destination(before).origin && after != before)
+        #expect(try confirm(world, before).json["type"] == "/problems/destination-changed")
+        #expect(try confirm(world, after).json["confirmed"] == 1)
+        #expect(try world.token().json["token"] == "U")
+    }
+
     @Test func `a refresh token that the provider rotated follows no changed URL either`() throws {
-        let rotating = #"""
-            {"url":"https://provider.test/token","method":"POST","token_path":"access_token",
-             "refresh_token_path":"refresh_token",
-             "arguments":[{"name":"refresh_token","place":"body","value":"$refresh_token"}]}
-            """#
         let world = try World([World.answer(200, #"{"access_token":"T","refresh_token":"R2"}"#), World.token("U")])
-        try change(world, #""config":\#(rotating)"#)
+        try change(world, #""config":"# + ConfirmationTests.rotating)
         #expect(try reenter(world, #""credentials":{"refresh_token":"R1"}"#).status == 200)
         #expect(try world.token().json["token"] == "T")
-        try change(world, #""config":"# + rotating.replacing("provider.test", with: "evil.example"))
+        try change(
+            world, #""config":"# + ConfirmationTests.rotating.replacing("provider.test", with: "evil.example"))
         #expect(try world.token("&flush=true").json["token"] == "T")
         #expect(world.client.requests.count == 1)
     }

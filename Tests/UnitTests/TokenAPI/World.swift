@@ -94,7 +94,7 @@ final class World {
 
     /// Where `recipe` sends credentials.
     static let destination =
-        "https://provider.test#sha256:791847e8cf56b8ae16f00234517461252420b536e8f39d2523661c13689014e8"
+        "https://provider.test#sha256:54f391c7515851bd4e28747dd08397d96182be03121f109dd5c73bcfa4e71f01"
 
     func register(realm: String = "wx", key: String = "app", recipe: String = World.recipe) throws {
         let stored = try send(.post, "/api/realm", #"{"id":"\#(realm)","config":\#(recipe)}"#)
