@@ -8,7 +8,8 @@ extension DatabaseStore {
         try count(
             """
             SELECT COUNT(*) FROM secret
-            WHERE realm = \(id) AND confirmed_for <> \(destination.text) AND confirmed_for <> \(destination.origin)
+            WHERE realm = \(id) AND ((confirmed_for <> \(destination.text) AND confirmed_for <> \(destination.origin))
+                OR (confirmed_for IS NULL AND credentials LIKE \(SealBinding.destination.mark + "%")))
             """)
     }
 

@@ -68,11 +68,13 @@ extension DatabaseStore: SecretStore {
             let stored = SecretID(realm: try columns.text(), key: try columns.text())
             // Where what is stored does not open, what is entered now is all there is.
             let place = SealedPlace(credentialsOf: stored, version: version, for: oldDestination)
-            let opened = try credentials(try columns.text(), sealedWith: sealedWith, at: place)
+            let text = try columns.text()
+            let opened = try credentials(text, sealedWith: sealedWith, at: place)
             let old = opened ?? [:]
             let merged = CredentialsText.merge(changes, into: old)
             // What was entered before this was written down was entered for where the realm still leads.
-            let kept = destination?.binding(oldDestination) ?? oldDestination
+            let entered = oldDestination ?? SealBinding.destination(ofUnconfirmed: text)
+            let kept = destination?.binding(entered) ?? oldDestination
             let newDestination = changes.replacesAll(old.keys) ? destination ?? oldDestination : kept
             // Nothing was entered in the place of what does not open: it stays, in case its key comes back.
             let isUnchanged = merged == nil && !discardsToken && newDestination == oldDestination

@@ -122,7 +122,8 @@ extension DatabaseStore: TokenStore {
         let destination = try columns.optionalText().map { Destination($0) }
         let place = SealedPlace(credentialsOf: id, version: version.secret, for: destination)
         let sealedWith = try columns.optionalText()
-        let text = try sealer.open(try columns.text(), sealedWith: sealedWith, at: place)
+        let stored = try columns.text()
+        let text = try sealer.open(stored, sealedWith: sealedWith, at: place)
         let refreshToken = try refreshToken(
             &columns, of: id, descendingFrom: refreshVersion, for: destination, credentialsSealedWith: sealedWith)
         guard let text, refreshToken != .closed else {
@@ -134,7 +135,8 @@ extension DatabaseStore: TokenStore {
         return Material(
             id: id, version: version, config: config, logicCode: logicCode,
             credentials: try CredentialsText.decode(text.reveal()), refreshToken: refreshToken.value,
-            refreshVersion: refreshVersion, confirmedFor: destination)
+            refreshVersion: refreshVersion,
+            confirmedFor: destination ?? SealBinding.destination(ofUnconfirmed: stored))
     }
 
     private enum RefreshToken: Equatable {

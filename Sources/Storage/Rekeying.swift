@@ -120,10 +120,13 @@ package final class Rekeying {
     }
 
     /// Where a realm's credentials go now; nil where nobody can say.
+    ///
+    /// A realm that is not there leads nowhere.
     private func destination(of realm: String) throws -> Destination? {
-        guard let read = options.destination,
-            let row = try connection.rows("SELECT config, logic_code FROM realm WHERE id = \(realm)").first
-        else { return nil }
+        guard let read = options.destination else { return nil }
+        guard let row = try connection.rows("SELECT config, logic_code FROM realm WHERE id = \(realm)").first else {
+            return .nowhere
+        }
         return try read(try row.optionalText(0), try row.text(1))
     }
 
@@ -145,7 +148,10 @@ package final class Rekeying {
             others = " OR \(unsafeSQL: column.sealedWith) <> \(keys.sealingID)"
             // Sealed by a version that bound it to no destination, or to an origin alone.
             let isUnbound: Query = "\(unsafeSQL: column.name) NOT LIKE \(SealBinding.destination.mark + "%")"
-            if column.isCredentials { others = "\(others) OR \(isUnbound)" }
+            // Without anybody to say where they go they stay unbound.
+            if column.isCredentials, options.destination != nil {
+                others = "\(others) OR \(isUnbound) OR confirmed_for IS NULL"
+            }
             if column.isRefreshToken {
                 // As far as its credentials are bound: where they do not open, it stays bound as they are.
                 let destination = Rekeying.destinationOfToken

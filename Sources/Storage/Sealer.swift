@@ -38,10 +38,10 @@ struct SealedPlace {
 
     /// What a value that is sealed here is bound to beside its place.
     ///
-    /// A refresh token is where its credentials are: who writes down later what those may be sent to need not open it.
+    /// Nothing, where nobody has written down what it may be sent to: who does so later need not open it.
     var binding: SealBinding {
-        guard column.isBoundToDestination, column.isCredentials || destination != nil else { return .place }
-        return destination?.isOriginAlone == true ? .origin : .destination
+        guard column.isBoundToDestination, let destination else { return .place }
+        return destination.isOriginAlone ? .origin : .destination
     }
 }
 
@@ -68,6 +68,13 @@ enum SealBinding: String {
         guard column.isBoundToDestination else { return }
         if text.hasPrefix(SealBinding.origin.mark) { self = .origin }
         if text.hasPrefix(SealBinding.destination.mark) { self = .destination }
+    }
+
+    /// What credentials may be sent to of which that was not written down: anywhere, if a version before sealed them or nobody has.
+    ///
+    /// Text that is bound to a destination, but to none, was written while its realm was being made: it waits for a confirmation.
+    static func destination(ofUnconfirmed text: String) -> Destination? {
+        SealBinding(of: text, in: .credentials) == .destination ? .nowhere : nil
     }
 }
 

@@ -48,7 +48,8 @@ extension TokenService {
             noticeKey: try noticeKey(arguments.member("notice_key")),
             discardsTokens: try arguments.flag("discard_token"))
         try checkNotices(id, change)
-        if change.changesRecipe { change.formerDestination = try destination(of: id) }
+        // What is in a realm that somebody makes meanwhile was entered for a recipe that is not known here.
+        if change.changesRecipe { change.formerDestination = try destination(of: id) ?? .nowhere }
         let entry = AuditEntry(
             author, .writeRealm, realm: id, outcome: "stored", detail: arguments.namesOfMembers(besides: ["id"]))
         let realm = try recorded(entry) { () throws(StoreError) in try realms.write(id, change) }

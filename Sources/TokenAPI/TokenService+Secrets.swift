@@ -128,7 +128,8 @@ extension TokenService {
         try checkNames(of: id)
         let changes = try credentialChanges(arguments)
         let discardsToken = try arguments.flag("discard_token")
-        let destination = try destination(of: id.realm)
+        // Credentials without a destination could go anywhere: for a realm that somebody makes meanwhile they are not stored.
+        guard let destination = try destination(of: id.realm) else { throw .unknownRealm }
         let entry = AuditEntry(
             author, .writeSecret, realm: id.realm, key: id.key, outcome: "stored",
             detail: arguments.namesOfMembers(besides: ["realm", "key"]))

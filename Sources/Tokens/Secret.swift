@@ -68,7 +68,8 @@ package struct Material: Sendable {
     /// The version at which the credential `refresh_token` was written last.
     package var refreshVersion: Int64
     /// What the credentials were entered or confirmed for; nil where they were entered before this was kept, and the realm's recipe
-    /// has not changed since; an origin alone where an earlier version confirmed it, and nothing has bound it since.
+    /// has not changed since; an origin alone where an earlier version confirmed it, and nothing has bound it since; nowhere where
+    /// they may not be sent anywhere until somebody confirms it.
     package var confirmedFor: Destination?
 
     package init(

@@ -304,7 +304,8 @@ package protocol SecretStore: AnyObject {
     /// A change of any credential makes a new version; `discardsToken` makes one too, and ends what was minted for those before.
     ///
     /// Where every stored credential is entered again, or the secret is new, it is confirmed for `destination`; a write of some of
-    /// them confirms nothing, but binds what was bound to nothing or to an origin alone.
+    /// them confirms nothing, but binds what was bound to nothing or to an origin alone. Without a destination nothing is written down,
+    /// as by a version that kept none.
     func write(
         _ id: SecretID, _ changes: [String: Change<Redacted<String>>], discardsToken: Bool, destination: Destination?
     ) throws(StoreError) -> Secret?

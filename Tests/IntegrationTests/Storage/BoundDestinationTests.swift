@@ -214,6 +214,28 @@ import Tokens
         }
     }
 
+    /// A server without the key cannot seal anew what it confirms: `confirmed_for` alone tells of it.
+    @Test(arguments: Driver.allCases)
+    func `rekey that is overtaken by a confirmation at a server without the key leaves what was confirmed`(
+        _ driver: Driver
+    ) throws {
+        let world = try World(driver)
+        try world.sealAsBefore("app", #"{"key_1":"before"}"#)
+        let blind = DatabaseStore(world.connection, keys: MasterKeys.text("new"))
+        let connection = HookedConnection(try world.database.connection())
+        var confirmed = 0
+        connection.beforeExecuting = { query in
+            guard query.text.hasPrefix("UPDATE secret "), confirmed == 0 else { return }
+            confirmed = (try? blind.confirmSecrets(of: "wx", Self.there)) ?? 0
+        }
+        var options = Rekeying.Options()
+        options.destination = { try Destination(config: $0, logicCode: $1) }
+        let counts = try Rekeying(connection, MasterKeys(parsing: MasterKeys.text("old")), options).run()
+        #expect(confirmed == 1)
+        #expect(counts.first?.remaining == 0)
+        #expect(try #require(try world.opened()) == ("before", Self.there))
+    }
+
     // MARK: Credentials from before
 
     @Test(arguments: Driver.allCases)

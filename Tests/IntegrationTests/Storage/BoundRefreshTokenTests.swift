@@ -150,6 +150,21 @@ import Tokens
         #expect(world.elsewhere.connections == 0)
     }
 
+    /// Whoever writes to the database puts credentials in clear there, and an administrator confirms where they go.
+    @Test(arguments: Driver.allCases)
+    func `a confirmation of credentials in clear takes no sealed refresh token along`(_ driver: Driver) throws {
+        let world = try World(driver)
+        #expect(try world.refresh() == nil)
+        let sealed = try world.connection.rows("SELECT refresh_token FROM token")
+        try world.connection.execute("UPDATE realm SET config = \(World.config(world.elsewhere))")
+        try world.connection.execute(#"UPDATE secret SET credentials = '{"refresh_token":"mine"}', sealed_with = NULL"#)
+        let evil = try World.destination(world.elsewhere)
+        #expect(try world.store().confirmSecrets(of: "crm", evil) == 1)
+        #expect(try world.connection.rows("SELECT refresh_token FROM token") == sealed)
+        #expect(try world.refresh()?.kind == .quarantined)
+        #expect(world.elsewhere.connections == 0)
+    }
+
     @Test(arguments: Driver.allCases)
     func `a refresh token is not sent where its credentials might go once, when their old row is put back`(
         _ driver: Driver

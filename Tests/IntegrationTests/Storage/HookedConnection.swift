@@ -1,9 +1,11 @@
 import SQL
 
-/// A connection that tells of every statement which changes something before it is run, and runs it unless that throws.
+/// A connection that tells of every statement which changes something before it is run, and runs it unless that throws; and of every
+/// other one after it has answered.
 final class HookedConnection: Connection {
     private let connection: any Connection
     var beforeExecuting: (Query) throws(DatabaseError) -> Void = { _ in }
+    var afterReading: (Query) -> Void = { _ in }
 
     init(_ connection: any Connection) {
         self.connection = connection
@@ -17,7 +19,9 @@ final class HookedConnection: Connection {
     }
 
     func rows(_ query: Query) throws(DatabaseError) -> [Row] {
-        try connection.rows(query)
+        let rows = try connection.rows(query)
+        afterReading(query)
+        return rows
     }
 
     func transaction<Result>(_ body: () throws -> Result) throws -> Result {
