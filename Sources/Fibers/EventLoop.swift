@@ -19,8 +19,7 @@ package final class EventLoop: @unchecked Sendable {
     private var waiting: [Int32: Fiber] = [:]
     /// Those that go on when everything else of this turn is done.
     private var last: [Fiber] = []
-    /// Those that begin then: a few, since a fiber asks for one at a time.
-    var openCalls: [OpenCall] = []
+    let sharedCalls = SharedCallList()
 
     /// Nil where the system has no descriptors to give.
     package init?() {
@@ -76,6 +75,8 @@ package final class EventLoop: @unchecked Sendable {
     /// A turn lasts until the next one: what its thread does in between belongs to it.
     package func turn(atMost limit: Duration?) {
         endTurn()
+        // Nobody is on the way whom a call that is over could serve.
+        if waiting.isEmpty { sharedCalls.removeAll() }
         var milliseconds = limit.map { Int32(clamping: Int64(max($0, .zero) / .milliseconds(1))) } ?? -1
         if !waiting.isEmpty, milliseconds < 0 || milliseconds > EventLoop.sweep { milliseconds = EventLoop.sweep }
         if isInterrupted { milliseconds = 0 }

@@ -121,6 +121,7 @@ final class ServeLoop: Sendable {
         var request = exchange.request
         let start = clock.now()
         let limit = TimeLimit(deadline: nil, fallback: timeout, at: start)
+        request.arrival = start
         request.deadline = limit.deadline
         let control = PlatformControl(request)
         if control != .preStop { inFlight.add(1, ordering: .relaxed) }

@@ -16,6 +16,8 @@ package struct Request: Sendable {
     package var id: String
     /// The caller's address as the platform gives it; nil where only a header could tell.
     package var sourceAddress: String?
+    /// When it had come whole; nil where nothing tells.
+    package var arrival: Moment?
     /// The moment by which the answer must be on its way; nil where the platform sets none.
     package var deadline: Moment?
 

@@ -68,10 +68,10 @@ final class SimulatedStore: TokenStore {
 
     // MARK: Statements
 
-    func read(_ id: SecretID, keyID: String?, isShared: Bool, clock: any Clock) throws(StoreError) -> Reading {
+    func read(_ id: SecretID, keyID: String?, arrival: Moment?, clock: any Clock) throws(StoreError) -> Reading {
         let asked = clock.now()
         let (key, lookup) = try run("read", writes: false) { [self] () throws(StoreError) -> (KeyReading?, Lookup) in
-            let reading = try inner.read(id, keyID: keyID, isShared: isShared, clock: clock)
+            let reading = try inner.read(id, keyID: keyID, arrival: arrival, clock: clock)
             guard case .found(var snapshot) = try reading.lookup() else { return (reading.key, try reading.lookup()) }
             snapshot = mutated(snapshot)
             lastRead = (at: world.now, snapshot: snapshot)

@@ -16,9 +16,11 @@ extension DatabaseStore: TokenStore {
     private static let keyedLookupColumns =
         [lookupColumns[0]] + GrantColumns.qualifiedNames + Array(lookupColumns.dropFirst())
 
-    package func read(_ id: SecretID, keyID: String?, isShared: Bool, clock: any Clock) throws(StoreError) -> Reading {
-        if !isShared { return try read(id, keyID: keyID, clock: clock) }
-        return try reads.reading(of: id, keyID: keyID) { () throws(StoreError) in
+    package func read(
+        _ id: SecretID, keyID: String?, arrival: Moment?, clock: any Clock
+    ) throws(StoreError) -> Reading {
+        guard let reads, let arrival else { return try read(id, keyID: keyID, clock: clock) }
+        return try reads.reading(of: id, keyID: keyID, arrival: arrival) { () throws(StoreError) in
             try read(id, keyID: keyID, clock: clock)
         }
     }

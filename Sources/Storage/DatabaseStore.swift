@@ -9,7 +9,7 @@ internal import Tokens
 package final class DatabaseStore {
     let connection: any SQL.Connection
     let sealer: Sealer
-    let reads: SharedReads
+    let reads: SharedReads?
     private var policies = StoredPolicies()
     var scopes = StoredScopes()
     /// The text of a hit's statement, with a caller's key and without.
@@ -24,10 +24,10 @@ package final class DatabaseStore {
     var receipts: [AuditReceipt] = []
 
     /// - Parameters:
-    ///   - reads: shared by all stores of the process that are of this database.
+    ///   - reads: of all stores of the process that are of this database; nil where each reads for itself.
     ///   - clock: stands in for the database's own in every statement; for simulations alone, where time is virtual.
     package init(
-        _ connection: any SQL.Connection, sealer: Sealer, reads: SharedReads = SharedReads(), clock: (any Clock)? = nil
+        _ connection: any SQL.Connection, sealer: Sealer, reads: SharedReads? = nil, clock: (any Clock)? = nil
     ) {
         self.connection = connection
         self.sealer = sealer

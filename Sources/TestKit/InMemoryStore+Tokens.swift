@@ -2,7 +2,8 @@ package import Clocks
 package import Tokens
 
 extension InMemoryStore: TokenStore {
-    package func read(_ id: SecretID, keyID: String?, isShared: Bool, clock: any Clock) throws(StoreError) -> Reading {
+    package func read(_ id: SecretID, keyID: String?, arrival: Moment?, clock: any Clock) throws(StoreError) -> Reading
+    {
         let asked = clock.now()
         let (lookup, key) = statement { state, now -> (Lookup, KeyReading?) in
             let key = keyID.flatMap { state.keys[$0] }.map { KeyReading(grant: $0.grant, now: now) }

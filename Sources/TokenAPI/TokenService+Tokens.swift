@@ -27,7 +27,8 @@ extension TokenService {
             throw error
         }
         let decision = broker.decide(
-            id, wish: wish, visitor: visit, requestID: request.id, deadline: request.deadline, resuming: patience)
+            id, wish: wish, visitor: visit, requestID: request.id, arrival: request.arrival, deadline: request.deadline,
+            resuming: patience)
         if wish == .flush { try recordFlush(decision, id, visit, request) }
         switch decision {
         case .answer(let answer):

@@ -32,13 +32,16 @@ package final class Broker {
     /// - Parameters:
     ///   - visitor: who asks; nil for the service itself, which may everything.
     ///   - requestID: of the request that asks, for the audit; nil where nothing is written down.
+    ///   - arrival: when the request came; nil where nothing tells, or who asks has waited since.
     ///   - deadline: by which the answer must be on its way; nil where nothing sets one.
     ///   - patience: what the last `.wait` for this caller handed over.
     package func decide(
         _ id: SecretID, wish: Wish, visitor: (any Visitor)? = nil, requestID: String? = nil,
-        deadline: Moment?, resuming patience: Patience? = nil
+        arrival: Moment? = nil, deadline: Moment?, resuming patience: Patience? = nil
     ) -> Decision {
         var wish = wish
+        // The first reading alone may be another's: from then on what was written here must show.
+        var arrival = patience == nil ? arrival : nil
         var patience = patience
         var ended: Refresher.Ended?
         if let flight = patience?.flight, let waiting = patience {
@@ -55,10 +58,11 @@ package final class Broker {
             let snapshot: Snapshot
             let caller: Caller
             do throws(Refusal) {
-                (snapshot, caller) = try read(id, for: visitor, isShared: patience == nil)
+                (snapshot, caller) = try read(id, for: visitor, arrival: arrival)
             } catch {
                 return .refuse(error)
             }
+            arrival = nil
             let elapsed = snapshot.asked.elapsed(to: clock.now())
             // An answer that was long under way may speak of a token that is no more.
             if elapsed > .seconds(1) { continue }
@@ -108,10 +112,10 @@ package final class Broker {
 
     /// Who waits is looked at again with every reading: a key that is revoked meanwhile ends the wait.
     private func read(
-        _ id: SecretID, for visitor: (any Visitor)?, isShared: Bool
+        _ id: SecretID, for visitor: (any Visitor)?, arrival: Moment?
     ) throws(Refusal) -> (Snapshot, Caller) {
         let reading = try stored { () throws(StoreError) in
-            try store.read(id, keyID: visitor?.keyID, isShared: isShared, clock: clock)
+            try store.read(id, keyID: visitor?.keyID, arrival: arrival, clock: clock)
         }
         var caller = Caller.schedule
         if let visitor {

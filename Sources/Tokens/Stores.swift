@@ -22,9 +22,9 @@ package protocol TokenStore: AnyObject {
     /// `asked` in the snapshot is read from `clock` before the statement is sent. Where there is a `keyID` and no such key,
     /// the lookup says nothing of the secret.
     ///
-    /// - Parameter isShared: others that ask for the same at this moment may get the same reading, which begins after the last of them has
-    ///   asked. Not for who must see what it has just written itself: the reading may come by another's connection.
-    func read(_ id: SecretID, keyID: String?, isShared: Bool, clock: any Clock) throws(StoreError) -> Reading
+    /// - Parameter arrival: when the request came that asks. A reading that began later serves it as well as one of its own, and is as
+    ///   fresh; it may have come by another's connection. Nil for who must see what it has just written itself.
+    func read(_ id: SecretID, keyID: String?, arrival: Moment?, clock: any Clock) throws(StoreError) -> Reading
 
     /// Reads recipe and credentials; nil when realm or secret are gone.
     func material(_ id: SecretID) throws(StoreError) -> Material?
@@ -72,7 +72,7 @@ package struct Reading {
 
 extension TokenStore {
     package func read(_ id: SecretID, keyID: String?, clock: any Clock) throws(StoreError) -> Reading {
-        try read(id, keyID: keyID, isShared: false, clock: clock)
+        try read(id, keyID: keyID, arrival: nil, clock: clock)
     }
 
     package func read(_ id: SecretID, clock: any Clock) throws(StoreError) -> Lookup {

@@ -22,7 +22,7 @@ enum TokenServer {
         let flights = Flights(perRealm: FunctionRuntime.workers / 3, total: FunctionRuntime.workers * 2 / 3)
         let limiter = RateLimiter()
         let uses = KeyUses()
-        let reads = SharedReads()
+        let reads = SharedReads(clock: clock)
         return FunctionRuntime.main(
             environment: environment, logger: logger, clock: clock, immediate: OpenRoutes()
         ) { _ throws(StartupError) in

@@ -36,7 +36,8 @@ class BrokerFixture {
     func decide(
         _ wish: Wish = .token(minimumLife: nil), by broker: Broker? = nil, within limit: Duration? = nil
     ) -> Decision {
-        (broker ?? self.broker).decide(id, wish: wish, deadline: limit.map { clock.now() + $0 })
+        (broker ?? self.broker).decide(
+            id, wish: wish, arrival: clock.now(), deadline: limit.map { clock.now() + $0 })
     }
 
     func answer(_ decision: Decision) -> Answer? {

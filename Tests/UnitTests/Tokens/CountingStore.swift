@@ -5,7 +5,7 @@ import Tokens
 final class CountingStore: TokenStore {
     private let store: any TokenStore
     private(set) var statements: [String] = []
-    /// Of each reading, whether others may share it.
+    /// Of each reading, whether it may be another's.
     private(set) var shared: [Bool] = []
     /// The statement that is done and whose answer is lost, once.
     var loseAnswer: String?
@@ -38,10 +38,10 @@ final class CountingStore: TokenStore {
         return result
     }
 
-    func read(_ id: SecretID, keyID: String?, isShared: Bool, clock: any Clock) throws(StoreError) -> Reading {
-        shared.append(isShared)
+    func read(_ id: SecretID, keyID: String?, arrival: Moment?, clock: any Clock) throws(StoreError) -> Reading {
+        shared.append(arrival != nil)
         return try run("read") { () throws(StoreError) in
-            try store.read(id, keyID: keyID, isShared: isShared, clock: clock)
+            try store.read(id, keyID: keyID, arrival: arrival, clock: clock)
         }
     }
 
