@@ -94,8 +94,9 @@ package final class RecipeUpstream: Upstream {
             throw UpstreamFailure(
                 .unconfirmed, .configuration,
                 detail:
-                    "The realm's recipe sends these credentials elsewhere than where they were entered for: an "
-                    + "administrator must confirm it by POST /api/realm/:id/confirm, or enter all of them again.")
+                    "The realm's recipe sends these credentials elsewhere than where they were entered for, or takes "
+                    + "something else for the token: an administrator must confirm it by POST "
+                    + "/api/realm/:id/confirm, or enter all of them again.")
         }
     }
 

@@ -268,6 +268,7 @@ import Tokens
             let refused = try world.token(wish)
             #expect(refused.status == 409)
             #expect(refused.json["type"] == "/problems/confirmation-required")
+            #expect(refused.json["detail"]?.string?.contains("takes something else for the token") == true)
             #expect(!refused.text.contains("canary"))
         }
         #expect(world.client.requests.count == 1)
