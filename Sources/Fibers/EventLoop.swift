@@ -75,8 +75,8 @@ package final class EventLoop: @unchecked Sendable {
     /// A turn lasts until the next one: what its thread does in between belongs to it.
     package func turn(atMost limit: Duration?) {
         endTurn()
-        // Nobody is on the way whom a call that is over could serve.
-        if waiting.isEmpty { sharedCalls.removeAll() }
+        // Nobody waits for a descriptor whom a call that is over could serve.
+        if waiting.isEmpty, !sharedCalls.all.isEmpty { sharedCalls.removeAll() }
         var milliseconds = limit.map { Int32(clamping: Int64(max($0, .zero) / .milliseconds(1))) } ?? -1
         if !waiting.isEmpty, milliseconds < 0 || milliseconds > EventLoop.sweep { milliseconds = EventLoop.sweep }
         if isInterrupted { milliseconds = 0 }

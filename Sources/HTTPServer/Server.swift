@@ -10,7 +10,8 @@ internal import Synchronization
 /// exchange to whoever will. Meanwhile the connection is parked and holds no thread.
 ///
 /// Refused before the handler sees them, as problem details: what two parsers may read differently (400) and bodies
-/// over the limit (413). Heads over the limit (431, 414) and request lines that are not HTTP (400) get the library's own page.
+/// over the limit (413). Heads over the limit (431, 414) and request lines that are not HTTP (400) get the library's own page,
+/// and some of them, as those with hundreds of cookies, none: their connection is closed.
 package final class Server: Sendable {
     package struct Configuration: Sendable {
         /// A numeric IPv4 or IPv6 address.

@@ -5,13 +5,14 @@ internal import Tokens
 ///
 /// The rule: *does a credential travel somewhere else than before?* Where a request goes is said by its head: the method, the URL with its
 /// whole query, and the headers, those that are constants too, for they can name another address or method. Where in it a
-/// credential goes is its place and name, in routine and in forced requests. What is taken for the token travels on, to callers: the
-/// answer may hold a refresh token too, or repeat what it was asked with. So the text holds
+/// credential goes is its place and name, in routine and in forced requests. What is taken for the token travels on, to callers, and so do the
+/// life and the provider's error: the answer may hold a refresh token too, or repeat what it was asked with. So the text holds
 ///
 /// - the method and the URL as it is written,
 /// - every argument of the query and of the headers, a constant's value or a credential's name,
 /// - every argument of the body that is a credential, and whether the body is a form or JSON,
-/// - what of the answer is the token: all of it, or what is at a path. A `logic_code` has one path for ever.
+/// - what of the answer is the token, all of it or what is at a path, and where life, error code and message are. Those of a
+///   `logic_code` are the same for ever.
 ///
 /// It does not hold constants of the body, which go where the rest of it goes, nor how the rest of the answer is read, nor the order of
 /// arguments with different names. In doubt it holds more: a confirmation too many costs less than a credential.
@@ -25,7 +26,9 @@ struct CredentialPlaces {
         for forced in [false, true] { append(CredentialPlaces.places(of: recipe, forced: forced)) }
         append("token")
         append(recipe.contentType == .text ? "all" : "path")
-        append(recipe.tokenPath?.text ?? "")
+        for path in [recipe.tokenPath, recipe.lifePath, recipe.errorCode, recipe.errorMessage] {
+            append(path?.text ?? "")
+        }
     }
 
     /// Of a `logic_code`, which is sent all that the secret has, forced or not.

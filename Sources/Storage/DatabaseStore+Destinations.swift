@@ -68,9 +68,9 @@ extension DatabaseStore {
                 last = id.key
                 let version = try columns.integer()
                 let old = try columns.optionalText().map { Destination($0) }
-                let destination = target(old)
                 let sealedWith = try columns.optionalText()
                 let text = try columns.text()
+                let destination = target(old ?? SealBinding.destination(ofUnconfirmed: text))
                 let place = SealedPlace(credentialsOf: id, version: version, for: old)
                 var sealing: Query = ""
                 if let opened = try sealer.open(text, sealedWith: sealedWith, at: place) {

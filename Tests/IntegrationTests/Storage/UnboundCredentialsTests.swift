@@ -222,4 +222,31 @@ import Tokens
         _ = try world.store.write("wx", RealmChange(config: .set(Self.there)))
         #expect(try world.call() == (nil, .unconfirmed))
     }
+
+    /// Whoever leads a realm away and back confirms nothing by it.
+    @Test(arguments: Driver.allCases)
+    func `what is sealed for no destination is bound to none by a change of the recipe and one back`(
+        _ driver: Driver
+    ) throws {
+        let world = try World(driver)
+        try world.putSealedForNone()
+        let service = try world.service(afterReading: { _ in })
+        for config in [Self.there, Self.here] {
+            #expect(try Self.post("/api/realm", #"{"id":"wx","config":\#(config)}"#, to: service).status == .ok)
+            #expect(try world.call() == (nil, .unconfirmed))
+        }
+        #expect(try world.confirmedFor() == "")
+    }
+
+    @Test(arguments: Driver.allCases)
+    func `credentials in clear whose realm is gone go nowhere when the API makes it again`(_ driver: Driver) throws {
+        let world = try World(driver)
+        try world.putSealedForNone()
+        try world.connection.execute("DELETE FROM realm")
+        try world.connection.execute(
+            #"UPDATE secret SET credentials = '{"key_1":"canary"}', sealed_with = NULL, confirmed_for = NULL"#)
+        let service = try world.service(afterReading: { _ in })
+        #expect(try Self.post("/api/realm", #"{"id":"wx","config":\#(Self.there)}"#, to: service).status == .ok)
+        #expect(try world.call() == (nil, .unconfirmed))
+    }
 }

@@ -33,7 +33,7 @@ import Tokens
         + #""arguments":[{"name":"r","place":"url","value":"$refresh_token"}]}"#
     private static let other = recipe.replacing("provider.test", with: "other.test")
     private static let destination =
-        "https://other.test#sha256:ad51d787e5ed319419380e2ab828288358e6291a7bcff30aae7bf5a8cb37afa2"
+        "https://other.test#sha256:c474cf16e22e7e18cfd0b3410bdf3c94c0c6dbebc70614898cbf96ad59b71e77"
     private static let policy =
         #"{"class":"A","concurrency":2,"notice_url":"https://hook.test/"}"#
 

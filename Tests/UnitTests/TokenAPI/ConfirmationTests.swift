@@ -115,7 +115,7 @@ import Tokens
         #""config":"# + form, #""config":"# + reordered,
         #""config":"# + form.replacing("client_credentials", with: "authorization_code"),
         #""config":"#
-            + form.replacing(#""token_path":"#, with: #""expires_in":60,"error":{"message":"t"},"token_path":"#),
+            + form.replacing(#""token_path":"#, with: #""expires_in":60,"success":[{"status":200}],"token_path":"#),
         #""comment":"c""#, #""policy":{"gap":60}"#,
     ])
     func `a change that sends no credential elsewhere voids nothing`(change: String) throws {

@@ -94,7 +94,7 @@ final class World {
 
     /// Where `recipe` sends credentials.
     static let destination =
-        "https://provider.test#sha256:54f391c7515851bd4e28747dd08397d96182be03121f109dd5c73bcfa4e71f01"
+        "https://provider.test#sha256:9dadec8bc36ca7c16f5d5e7be371fc46e05c38031cdc0135e3eb8f6f33d89c68"
 
     func register(realm: String = "wx", key: String = "app", recipe: String = World.recipe) throws {
         let stored = try send(.post, "/api/realm", #"{"id":"\#(realm)","config":\#(recipe)}"#)
