@@ -108,7 +108,7 @@ import Testing
     /// How long a stopped instance stands still: longer than a lease.
     private static let freeze = Duration.milliseconds(1_600)
     /// One lease, the time in which a caller's own instance stood still, and what a loaded machine may add.
-    private static let longestWait = Duration.seconds(1) + freeze + .seconds(5)
+    private static let longestWait = Duration.seconds(1) + freeze + .seconds(isUnderThreadSanitizer ? 15 : 5)
 
     /// What a round showed.
     private struct Tally {
