@@ -45,9 +45,18 @@ package final class EventLoop: @unchecked Sendable {
         unsafe pthread_getspecific(key).map { unsafe Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
     }
 
-    /// This thread runs it from now on.
-    package func enter() {
+    /// Whether this thread runs it.
+    package var isCurrent: Bool {
+        unsafe pthread_getspecific(EventLoop.key) == UnsafeMutableRawPointer(Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    /// This thread runs it for as long as `body` runs; afterwards the one it ran before.
+    package func enter<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let before = unsafe pthread_getspecific(EventLoop.key)
+        // A thread outlives its loop, and would be left with a pointer to what is gone.
+        defer { unsafe _ = pthread_setspecific(EventLoop.key, before) }
         unsafe _ = pthread_setspecific(EventLoop.key, Unmanaged.passUnretained(self).toOpaque())
+        return try withExtendedLifetime(self, body)
     }
 
     private static let wakeUpTag = UInt64.max

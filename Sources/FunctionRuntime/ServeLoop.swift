@@ -125,7 +125,7 @@ final class ServeLoop: Sendable {
         request.deadline = limit.deadline
         let control = PlatformControl(request)
         if control != .preStop { inFlight.add(1, ordering: .relaxed) }
-        guard let lane = unsafe lanes.firstIndex(where: { $0.loop === EventLoop.current }) else {
+        guard let lane = unsafe lanes.firstIndex(where: { $0.loop.isCurrent }) else {
             preconditionFailure("a request outside of the network threads")
         }
         let job = Job(exchange, request, control, start: start, limit: limit, isCold: coldStart.isFirst(), lane: lane)
@@ -143,7 +143,7 @@ final class ServeLoop: Sendable {
         switch queue.place(job) {
         case .lane(let number):
             let lane = unsafe lanes[number]
-            if lane.loop === EventLoop.current { lane.start(job) } else { lane.loop.post { lane.start(job) } }
+            if lane.loop.isCurrent { lane.start(job) } else { lane.loop.post { lane.start(job) } }
         case .queue: watch()
         case .none: answer(job, Problem.full.response(requestID: job.request.id))
         }

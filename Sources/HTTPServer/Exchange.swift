@@ -71,7 +71,7 @@ package final class Exchange: Sendable {
 
     /// On the connection's own thread; a resumption in the middle of a run of the library is seen by the next run alone.
     private func resume() {
-        guard loop === EventLoop.current else {
+        guard loop.isCurrent else {
             return loop.post { [core, handle] in core.library.resume(handle) }
         }
         core.library.resume(handle)

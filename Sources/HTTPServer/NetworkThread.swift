@@ -63,10 +63,11 @@ final class NetworkThread: Sendable {
         }
 
         @Sendable func run() {
-            loop.enter()
-            while !isEnding.load(ordering: .relaxed) {
-                loop.turn(atMost: timeout)
-                unsafe _ = table.pointee.run(daemon)
+            loop.enter {
+                while !isEnding.load(ordering: .relaxed) {
+                    loop.turn(atMost: timeout)
+                    unsafe _ = table.pointee.run(daemon)
+                }
             }
         }
 

@@ -77,7 +77,6 @@ import Testing
             #expect(try onThread.rows("SELECT LENGTH(\(value))").first?.integer(0) == 8 << 20)
             let onFiber = try server.connection(to: address)
             let loop = try #require(EventLoop())
-            loop.enter()
             var result: Result<Int64?, any Error>?
             let fiber = Fiber(on: loop) {
                 result = Result { try onFiber.rows("SELECT LENGTH(\(value))").first?.integer(0) }

@@ -33,9 +33,10 @@ import Testing
     }
 
     private func turns(_ loop: EventLoop, until isDone: () -> Bool) throws {
-        loop.enter()
         let end = ContinuousClock.now + .seconds(60)
-        while !isDone(), .now < end { loop.turn(atMost: .milliseconds(10)) }
+        loop.enter {
+            while !isDone(), .now < end { loop.turn(atMost: .milliseconds(10)) }
+        }
         try #require(isDone())
     }
 
@@ -126,9 +127,31 @@ import Testing
         let loop = try #require(EventLoop())
         let record = Record()
         Thread.detachNewThread {
-            for number in 0..<1_000 { loop.post { record.add("\(number) \(EventLoop.current === loop)") } }
+            for number in 0..<1_000 { loop.post { record.add("\(number) \(loop.isCurrent)") } }
         }
         try turns(loop) { record.all.count == 1_000 }
         #expect(record.all == (0..<1_000).map { "\($0) true" })
+    }
+
+    @Test func `a thread knows the loop that it runs, and none that it ran`() throws {
+        struct Failed: Error {}
+        let outer = try #require(EventLoop())
+        weak var gone: EventLoop?
+        outer.enter {
+            var inner = EventLoop()
+            gone = inner
+            #expect(throws: Failed.self) {
+                try inner?.enter {
+                    #expect(gone?.isCurrent == true)
+                    #expect(!outer.isCurrent)
+                    throw Failed()
+                }
+            }
+            inner = nil
+            #expect(gone == nil)
+            #expect(EventLoop.current === outer)
+        }
+        #expect(EventLoop.current == nil)
+        #expect(!outer.isCurrent)
     }
 }

@@ -23,7 +23,6 @@ import Testing
 
         init() throws {
             loop = try #require(EventLoop())
-            loop.enter()
             calls = Calls { [time] in time.withLock { $0 } }
         }
 
@@ -200,7 +199,6 @@ import Testing
         #expect(off == 99)
         world.turn()
         #expect(world.made == 2)
-        other.enter()
         other.turn(atMost: .milliseconds(1))
         #expect(world.made == 3)
         #expect(world.events.last == "c has 3")
