@@ -72,7 +72,7 @@ struct InvocationLine {
 
     /// What the platform itself asks for.
     private static let platformPaths: Set = ["/invoke", "/initialize", "/pre-stop", "/pre-freeze"]
-    private static let methods: Set<Method> = [.get, .head, .post, .put, .delete, .patch, .options]
+    private static let methods: [Method] = [.get, .head, .post, .put, .delete, .patch, .options]
 
     private func level(_ delivery: Result<Delivery, RuntimeAPIError>) -> Logger.Level {
         if error != nil { return .error }

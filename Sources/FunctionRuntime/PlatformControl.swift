@@ -44,7 +44,9 @@ enum PlatformControl {
 enum RequestID {
     private static let count = Atomic<UInt64>(0)
     /// Of this process; drawn once, since drawing is a system call.
-    private static let prefix = String(UInt64.random(in: .min ... .max), radix: 16) + "-"
+    ///
+    /// Fifteen bytes at most: such a text lies in no memory whose references threads would count together.
+    private static let prefix = String(UInt64.random(in: .min ... .max), radix: 36) + "-"
     /// The platform's have some forty characters.
     private static let longest = 128
 

@@ -30,7 +30,6 @@ final class ServeLoop: Sendable {
     private let logger: Logger
     private let clock: any Clock
     private let timeout: Duration
-    private let immediate: (any ImmediateResponder)?
     private let queue: WorkQueue<Job>
     /// Made before the first request comes, and never changed.
     private nonisolated(unsafe) var lanes: [Lane] = []
@@ -43,11 +42,10 @@ final class ServeLoop: Sendable {
 
     private init(
         _ settings: Settings, _ loops: [EventLoop], logger: Logger, clock: any Clock,
-        immediate: (any ImmediateResponder)?, makeHandler: (Int) throws(StartupError) -> any Handler
+        makeHandler: (Int) throws(StartupError) -> any Handler
     ) throws(StartupError) {
         self.logger = logger
         self.clock = clock
-        self.immediate = immediate
         timeout = settings.timeout
         timers = Timers(clock: clock)
         // Worker by worker in turn, so that the threads have equally many.
@@ -72,7 +70,7 @@ final class ServeLoop: Sendable {
             throw StartupError(variable: "FC_CUSTOM_LISTEN_PORT", message: "no descriptors are to be had")
         }
         let loop = try ServeLoop(
-            settings, loops, logger: logger, clock: clock, immediate: immediate, makeHandler: makeHandler)
+            settings, loops, logger: logger, clock: clock, makeHandler: makeHandler)
         guard Thread.startDetached({ loop.timers.run() }) else {
             throw StartupError(variable: "FC_CUSTOM_LISTEN_PORT", message: "no thread can be started")
         }
@@ -86,7 +84,11 @@ final class ServeLoop: Sendable {
         // FC keeps its connections for as long as the instance lives.
         configuration.idleTimeout = .seconds(365 * 86_400)
         configuration.requestTimeout = settings.timeout + .seconds(60)
-        configuration.answerAtOnce = { loop.answerAtOnce(&$0) }
+        configuration.answerAtOnce = { request in
+            loop.identify(&request)
+            return nil
+        }
+        if let immediate { configuration.answerAtOnce = { loop.answerAtOnce(&$0, immediate) } }
         let server: Server
         do throws(ServerError) {
             server = try Server(configuration, loops: loops) { loop.receive($0) }
@@ -102,12 +104,18 @@ final class ServeLoop: Sendable {
 
     // MARK: On the network thread
 
-    /// What is in memory; nothing is made for it that would have to wait.
-    private func answerAtOnce(_ request: inout Request) -> Response? {
+    private func identify(_ request: inout Request) {
         request.id = RequestID.of(request)
         // The connection is the platform's own; who the caller is stands in a header alone.
         request.sourceAddress = nil
-        guard let immediate, PlatformControl(request) == .request else { return nil }
+    }
+
+    /// What is in memory; nothing is made for it that would have to wait.
+    ///
+    /// - Parameter immediate: a parameter because each use of a property would count a reference that all threads share.
+    private func answerAtOnce(_ request: inout Request, _ immediate: any ImmediateResponder) -> Response? {
+        identify(&request)
+        guard PlatformControl(request) == .request else { return nil }
         let start = clock.now()
         guard let response = immediate.respondAtOnce(to: request, at: start) else { return nil }
         var line = InvocationLine(request.id, isCold: coldStart.isFirst())

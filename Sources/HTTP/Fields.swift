@@ -190,8 +190,13 @@ package struct Fields: Sendable, Sequence, Equatable {
     package mutating func append(contentsOf others: Fields) {
         makeRoom()
         let start = Int32(text.count)
-        text.append(contentsOf: others.text)
-        for place in others.places {
+        // Read in place: threads that append one list at the same time would wait for each other's count of references.
+        let (theirs, theirPlaces) = (others.text.span, others.places.span)
+        text.append(addingCapacity: theirs.count) { text in
+            for index in theirs.indices { text.append(theirs[index]) }
+        }
+        for index in theirPlaces.indices {
+            let place = theirPlaces[index]
             places.append(Place(name: start + place.name, value: start + place.value, end: start + place.end))
         }
     }

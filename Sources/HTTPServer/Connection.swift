@@ -48,26 +48,26 @@ final class Connection: Sendable {
     /// The request line is here.
     ///
     /// A first request has been under way since the connection was accepted.
-    func requestStarted() {
-        life.withLock { if $0.hasAnswered { $0.deadline = .now + limits.request } }
+    func requestStarted(at now: ContinuousClock.Instant) {
+        life.withLock { if $0.hasAnswered { $0.deadline = now + limits.request } }
     }
 
     func requestComplete() {
         life.withLock { $0.deadline = nil }
     }
 
-    func answerStarted() {
+    func answerStarted(at now: ContinuousClock.Instant) {
         life.withLock {
-            $0.deadline = .now + limits.request
+            $0.deadline = now + limits.request
             $0.isAnswering = true
         }
     }
 
-    func answerComplete() {
+    func answerComplete(at now: ContinuousClock.Instant) {
         life.withLock {
             $0.hasAnswered = true
             $0.isAnswering = false
-            $0.deadline = .now + limits.idle
+            $0.deadline = now + limits.idle
         }
     }
 
@@ -117,16 +117,13 @@ struct StepLimits: Sendable {
     let idle: Duration
 }
 
-/// Every open connection of one server.
+/// Every open connection of one network thread.
 final class ConnectionTable: Sendable {
     private struct State: Sendable {
         var open: [ObjectIdentifier: Connection] = [:]
-        /// Since somebody asked whether a crowd has left.
+        /// Since somebody asked.
         var closed = 0
     }
-
-    /// As many connections leave buffers of a megabyte or more.
-    private static let crowd = 64
 
     private let state = Lock(State())
 
@@ -145,12 +142,11 @@ final class ConnectionTable: Sendable {
         state.withLock { Array($0.open.values) }
     }
 
-    /// Whether so many were closed since this was last true that it is worth giving their memory back.
-    func crowdHasLeft() -> Bool {
-        state.withLock {
-            guard $0.closed >= ConnectionTable.crowd else { return false }
-            $0.closed = 0
-            return true
+    /// How many were closed since this was asked last.
+    func takeClosed() -> Int {
+        state.withLock { state in
+            defer { state.closed = 0 }
+            return state.closed
         }
     }
 }

@@ -2,17 +2,23 @@ internal import HTTP
 internal import Locks
 internal import Synchronization
 
-/// What the network threads, the exchanges and the server share.
+/// What one network thread, its exchanges and the server share: no thread waits for another's counters.
 final class Core: Sendable {
     let library: Library
     let configuration: Server.Configuration
+    /// The configuration's, wrapped: each call counts a reference to the wrapping, which is this thread's own.
+    let answerAtOnce: @Sendable (inout HTTP.Request) -> HTTP.Response?
     let handler: @Sendable (Exchange) -> Void
     let connections = ConnectionTable()
+    /// When the thread began its present turn, for what is counted in seconds; of that thread alone.
+    nonisolated(unsafe) var turn = ContinuousClock.now
     /// Requests between the library's first and last callback for them.
     let inFlight = Atomic<Int>(0)
     private let parking = Lock(Parking())
     /// New requests are refused; every request looks, so without a lock.
     private let stopping = Atomic(false)
+    /// Keeps what another thread counts out of this one's cache lines.
+    private let distance = InlineArray<16, UInt64>(repeating: 0)
 
     private struct Parking {
         var exchanges: [ObjectIdentifier: Exchange] = [:]
@@ -23,6 +29,8 @@ final class Core: Sendable {
     init(library: Library, configuration: Server.Configuration, handler: @escaping @Sendable (Exchange) -> Void) {
         self.library = library
         self.configuration = configuration
+        let answerAtOnce = configuration.answerAtOnce
+        self.answerAtOnce = { answerAtOnce(&$0) }
         self.handler = handler
     }
 

@@ -9,23 +9,32 @@ final class DeadlineSweeper: Sendable {
     private let wake: Int32
     private let thread: Lock<Thread?>
 
-    init(_ connections: ConnectionTable, requestTimeout: Duration) {
+    /// As many connections leave buffers of a megabyte or more.
+    private static let crowd = 64
+
+    init(_ tables: [ConnectionTable], requestTimeout: Duration) {
         var end: Int32 = -1
         var wake: Int32 = -1
         _ = unsafe csystem_pipe(&end, &wake)
         self.wake = wake
         let interval = min(max(requestTimeout / 8, .milliseconds(20)), .seconds(1))
         let reading = end
-        thread = Lock(Thread.start { DeadlineSweeper.sweep(connections, every: interval, until: reading) })
+        thread = Lock(Thread.start { DeadlineSweeper.sweep(tables, every: interval, until: reading) })
     }
 
-    private static func sweep(_ connections: ConnectionTable, every interval: Duration, until end: Int32) {
+    private static func sweep(_ tables: [ConnectionTable], every interval: Duration, until end: Int32) {
         let milliseconds = Int32(interval / .milliseconds(1))
+        var closed = 0
         var descriptor = pollfd(fd: end, events: Int16(POLLIN), revents: 0)
         while unsafe poll(&descriptor, 1, milliseconds) <= 0 {
             let now = ContinuousClock.now
-            for connection in connections.all { connection.cut(ifOverAt: now) }
-            if connections.crowdHasLeft() { csystem_return_memory() }
+            for table in tables {
+                for connection in table.all { connection.cut(ifOverAt: now) }
+                closed += table.takeClosed()
+            }
+            guard closed >= crowd else { continue }
+            closed = 0
+            csystem_return_memory()
         }
         close(end)
     }

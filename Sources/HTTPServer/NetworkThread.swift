@@ -44,6 +44,8 @@ final class NetworkThread: Sendable {
         let loop: EventLoop
         let isEnding = Atomic(false)
         let socket: SharedSocket
+        /// The library's callbacks have no reference of their own.
+        private let core: Core
         private let table: UnsafePointer<cmhd_table>
         private let daemon: OpaquePointer
 
@@ -51,6 +53,7 @@ final class NetworkThread: Sendable {
             let table = unsafe core.library.table
             var options = unsafe options(core: core, socket: socket.socket, threads: threads)
             guard let daemon = unsafe cmhd_start(table, &options) else { throw .start }
+            self.core = core
             self.loop = loop
             self.socket = socket
             unsafe self.table = unsafe table
@@ -66,6 +69,7 @@ final class NetworkThread: Sendable {
             loop.enter {
                 while !isEnding.load(ordering: .relaxed) {
                     loop.turn(atMost: timeout)
+                    unsafe core.turn = .now
                     unsafe _ = table.pointee.run(daemon)
                 }
             }

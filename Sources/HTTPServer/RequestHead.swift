@@ -4,10 +4,8 @@ internal import HTTP
 ///
 /// libmicrohttpd lets pass what two parsers may read as two different requests (RFC 9112, 11.2); that is refused here.
 struct RequestHead {
-    let method: HTTP.Method
-    let path: String
-    let query: String
-    let fields: Fields
+    /// Without its body.
+    var request: HTTP.Request
     /// Bytes of body that are announced; nil where the body is chunked.
     let contentLength: Int?
 
@@ -16,13 +14,10 @@ struct RequestHead {
         let reason: String
     }
 
-    init(method: String, target: RequestTarget, version: String, fields: Fields) throws(Refusal) {
-        self.method = HTTP.Method(rawValue: method)
-        path = target.path
-        query = target.query
-        self.fields = fields
-        contentLength = try RequestHead.framing(fields, version: version)
-        guard fields.count(of: .host) <= 1 else { throw Refusal(reason: "more than one Host field") }
+    init(_ request: consuming HTTP.Request, version: String) throws(Refusal) {
+        contentLength = try RequestHead.framing(request.fields, version: version)
+        guard request.fields.count(of: .host) <= 1 else { throw Refusal(reason: "more than one Host field") }
+        self.request = request
     }
 
     /// The announced length; a body framed in two ways, or in none that is known, is refused (RFC 9112, 6.3).

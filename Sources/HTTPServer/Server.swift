@@ -57,7 +57,8 @@ package final class Server: Sendable {
     /// The port it listens on.
     package let port: UInt16
 
-    private let core: Core
+    /// One for each network thread.
+    private let cores: [Core]
     private let sweeper: DeadlineSweeper
     /// Empty once it has stopped; the lock keeps `stop` to one thread.
     private let threads: Lock<[NetworkThread]>
@@ -70,24 +71,27 @@ package final class Server: Sendable {
     package init(
         _ configuration: Configuration, loops: [EventLoop]? = nil, handler: @escaping @Sendable (Exchange) -> Void
     ) throws(ServerError) {
-        let core = Core(library: try Library(), configuration: configuration, handler: handler)
+        let library = try Library()
         let loops = loops ?? (0..<max(1, configuration.threads)).compactMap { _ in EventLoop() }
         guard !loops.isEmpty else { throw .start }
         let socket = try ListeningSocket(address: configuration.address, port: configuration.port)
         let shared = SharedSocket(socket, holders: loops.count)
+        let cores = loops.map { _ in Core(library: library, configuration: configuration, handler: handler) }
         var threads: [NetworkThread] = []
         do throws(ServerError) {
-            for loop in loops { threads.append(try NetworkThread(core, shared, on: loop, of: loops.count)) }
+            for (core, loop) in zip(cores, loops) {
+                threads.append(try NetworkThread(core, shared, on: loop, of: loops.count))
+            }
         } catch {
             for thread in threads { thread.refuseConnections() }
             for thread in threads { thread.end() }
             for _ in threads.count..<loops.count { shared.release() }
             throw error
         }
-        self.core = core
+        self.cores = cores
         port = socket.port
         self.threads = Lock(threads)
-        sweeper = DeadlineSweeper(core.connections, requestTimeout: configuration.requestTimeout)
+        sweeper = DeadlineSweeper(cores.map(\.connections), requestTimeout: configuration.requestTimeout)
     }
 
     deinit { stop() }
@@ -100,11 +104,11 @@ package final class Server: Sendable {
         threads.withLock { threads in
             if threads.isEmpty { return }
             for thread in threads { thread.refuseConnections() }
-            core.refuseNewRequests()
+            for core in cores { core.refuseNewRequests() }
             waitUntilIdle(atMost: grace)
-            core.closeParking()
+            for core in cores { core.closeParking() }
             waitUntilIdle(atMost: .seconds(1))
-            for connection in core.connections.all { connection.cut() }
+            for core in cores { for connection in core.connections.all { connection.cut() } }
             // The library aborts the process if it is stopped with a connection suspended, so this waits for the last one.
             waitUntilIdle(atMost: nil)
             for thread in threads { thread.end() }
@@ -115,7 +119,7 @@ package final class Server: Sendable {
 
     private func waitUntilIdle(atMost limit: Duration?) {
         let deadline = limit.map { ContinuousClock.now + $0 }
-        while core.inFlight.load(ordering: .acquiring) > 0 {
+        while cores.contains(where: { $0.inFlight.load(ordering: .acquiring) > 0 }) {
             if let deadline, .now >= deadline { return }
             usleep(1_000)
         }

@@ -42,7 +42,7 @@ internal import Synchronization
         }
         unsafe targetEnd = unsafe uri + bytes.count
         core.inFlight.add(1, ordering: .relaxed)
-        connection.requestStarted()
+        connection.requestStarted(at: unsafe core.turn)
     }
 
     /// The library's access handler: called with the head, with each piece of body, with the end, and after a resumption.
@@ -68,7 +68,7 @@ internal import Synchronization
     func end() {
         if case .exchange(let exchange) = stage { exchange.end() }
         stage = .over
-        connection.answerComplete()
+        connection.answerComplete(at: unsafe core.turn)
         core.inFlight.subtract(1, ordering: .releasing)
     }
 
@@ -82,9 +82,12 @@ internal import Synchronization
         guard scan.isIntact else { return refuse("a header field is folded or malformed") }
         let head: RequestHead
         do throws(RequestHead.Refusal) {
+            let target = try target.get()
             head = try RequestHead(
-                method: unsafe String(cString: method), target: target.get(), version: unsafe String(cString: version),
-                fields: scan.fields)
+                HTTP.Request(
+                    HTTP.Method(rawValue: unsafe String(cString: method)), path: target.path, query: target.query,
+                    fields: scan.fields, id: requestID, sourceAddress: connection.address),
+                version: unsafe String(cString: version))
         } catch { return refuse(error.reason) }
         if let length = head.contentLength {
             guard length <= core.configuration.maximumBodyBytes else { return send(tooLarge, closing: true) }
@@ -109,14 +112,12 @@ internal import Synchronization
     }
 
     private func dispatch() -> MHD_Result {
-        guard let head = head.take() else { return .NO }
+        guard var request = head.take()?.request else { return .NO }
         guard bodyBytes <= core.configuration.maximumBodyBytes else { return send(tooLarge, closing: true) }
         guard !core.isStopping else { return send(Core.stopping, closing: true) }
-        var request = HTTP.Request(
-            head.method, path: head.path, query: head.query, fields: head.fields, body: body,
-            id: requestID, sourceAddress: connection.address)
+        request.body = body
         body = []
-        if let response = core.configuration.answerAtOnce(&request) { return send(response, closing: core.isStopping) }
+        if let response = core.answerAtOnce(&request) { return send(response, closing: core.isStopping) }
         connection.requestComplete()
         let exchange = Exchange(request, core: core, handle: handle)
         stage = .exchange(exchange)
@@ -133,14 +134,14 @@ internal import Synchronization
                 let length = response.fields[.contentLength].flatMap({ UInt64($0) }), length < UInt64(Int64.max)
             {
                 stage = .over
-                connection.answerStarted()
+                connection.answerStarted(at: unsafe core.turn)
                 return core.library.queue(headOf: response, length: length, on: handle, closing: core.isStopping)
                     ? .YES : .NO
             }
             return send(response, closing: core.isStopping)
         case .cutAnswer(let response, let bytes):
             stage = .over
-            connection.answerStarted()
+            connection.answerStarted(at: unsafe core.turn)
             return core.library.queue(response, on: handle, cutAfter: bytes) ? .YES : .NO
         case .close:
             connection.cut()
@@ -153,7 +154,7 @@ internal import Synchronization
 
     private func send(_ response: HTTP.Response, closing: Bool) -> MHD_Result {
         stage = .over
-        connection.answerStarted()
+        connection.answerStarted(at: unsafe core.turn)
         return core.library.queue(response, on: handle, closing: closing) ? .YES : .NO
     }
 

@@ -3,7 +3,7 @@ package import HTTP
 internal import JSON
 
 /// What anybody may ask without a key: it tells nothing but that the process lives, also while every worker waits for the database.
-package struct OpenRoutes: ImmediateResponder {
+package final class OpenRoutes: ImmediateResponder {
     package init() {}
 
     package func respondAtOnce(to request: Request, at now: Moment) -> Response? {

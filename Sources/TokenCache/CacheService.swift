@@ -144,7 +144,7 @@ package final class CacheService: Handler {
         _ known: CachedAnswer, _ response: ClientResponse, _ sent: Moment, _ query: TokenQuery, _ request: Request
     ) -> (answer: CachedAnswer, response: Response)? {
         guard let control = CacheControl(response.fields) else { return nil }
-        let renewed = known.renewed(control, sent: sent)
+        let renewed = CachedAnswer(known, renewed: control, sent: sent)
         let response = renewed.response(
             clock.now(), minimumLife: query.minimumLife, ifNoneMatch: request.fields[.ifNoneMatch],
             becauseOfError: false)

@@ -3,16 +3,19 @@ internal import HTTP
 internal import JSON
 
 /// A token answer of the server, and how long it may be given again.
-struct CachedAnswer: Sendable {
+///
+/// A class because the threads give one answer at the same time: they share one count of references instead of one for each
+/// of its parts.
+final class CachedAnswer: Sendable {
     let tag: String
     /// How much longer it may be given while the server fails.
-    private(set) var staleIfError: Duration
+    let staleIfError: Duration
 
     /// Before the request was sent that brought the token: what is left of it counts from here.
     private let counted: Moment
     /// Before the request was sent that said last how long it may be kept: its age counts from here.
-    private var asked: Moment
-    private var maxAge: Duration
+    private let asked: Moment
+    private let maxAge: Duration
     /// What was left of the token when the answer was made; nil for one without expiry.
     private let expiresIn: Duration?
     private let isStale: Bool
@@ -64,12 +67,17 @@ struct CachedAnswer: Sendable {
     }
 
     /// The same answer, after the server was asked again and said that it still stands.
-    func renewed(_ control: CacheControl, sent: Moment) -> CachedAnswer {
-        var renewed = self
-        renewed.asked = sent
-        renewed.maxAge = min(control.maxAge, CachedAnswer.longestAge)
-        renewed.staleIfError = control.staleIfError
-        return renewed
+    init(_ answer: CachedAnswer, renewed control: CacheControl, sent: Moment) {
+        asked = sent
+        maxAge = min(control.maxAge, CachedAnswer.longestAge)
+        staleIfError = control.staleIfError
+        tag = answer.tag
+        counted = answer.counted
+        expiresIn = answer.expiresIn
+        isStale = answer.isStale
+        head = answer.head
+        middle = answer.middle
+        fields = answer.fields
     }
 
     /// What is left of the time for which it may be given as it is; negative when that is over.
