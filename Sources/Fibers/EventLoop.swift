@@ -5,7 +5,7 @@ internal import Locks
 /// What one thread waits for: descriptors that its fibers wait for, one source that is always looked at, and what other
 /// threads hand over.
 ///
-/// `@unchecked Sendable`: `post` may be called by any thread, everything else by the one thread that runs the loop.
+/// `@unchecked Sendable`: any thread may call `post` and ask `isCurrent`; everything else belongs to the one that runs the loop.
 package final class EventLoop: @unchecked Sendable {
     /// How long a wait may be over time before it is noticed.
     private static let sweep: Int32 = 100

@@ -83,9 +83,7 @@ package struct Field: Hashable, Sendable {
     package init(_ name: Name, _ value: String) {
         let utf8 = value.utf8
         let bytes = utf8.span
-        var isClean = true
-        for index in bytes.indices where Field.mayChange(bytes[index], at: index, of: bytes.count) { isClean = false }
-        self.init(name, clean: isClean ? value : String(decoding: Field.cleaned(bytes), as: UTF8.self))
+        self.init(name, clean: Field.isClean(bytes) ? value : String(decoding: Field.cleaned(bytes), as: UTF8.self))
     }
 
     fileprivate init(_ name: Name, clean value: String) {
@@ -93,9 +91,13 @@ package struct Field: Hashable, Sendable {
         self.value = value
     }
 
-    /// Whether a value with this byte has to be cleaned: a blank at an end, or any control character.
-    fileprivate static func mayChange(_ byte: UInt8, at index: Int, of count: Int) -> Bool {
-        byte <= 0x20 && (byte < 0x20 || index == 0 || index == count - 1)
+    /// Whether a value stays as it is when it is cleaned: no control character, no blank at an end.
+    fileprivate static func isClean(_ value: Span<UInt8>) -> Bool {
+        if value.isEmpty { return true }
+        // To the end in any case: so many bytes are compared at once.
+        var lowest = UInt8.max
+        for index in value.indices { lowest = min(lowest, value[index]) }
+        return lowest > 0x20 || lowest == 0x20 && value[0] > 0x20 && value[value.count - 1] > 0x20
     }
 
     fileprivate static func cleaned(_ value: Span<UInt8>) -> ArraySlice<UInt8> {
@@ -166,24 +168,16 @@ package struct Fields: Sendable, Sequence, Equatable {
     private mutating func append(name: Span<UInt8>, value: Span<UInt8>) {
         makeRoom()
         let start = text.count
-        var isClean = true
-        text.append(addingCapacity: name.count + value.count + 2) { text in
-            for index in name.indices { text.append(name[index]) }
-            text.append(0)
-            for index in value.indices {
-                let byte = value[index]
-                if Field.mayChange(byte, at: index, of: value.count) { isClean = false }
-                text.append(byte)
-            }
-            text.append(0)
-        }
-        let valueStart = start + name.count + 1
-        if !isClean {
-            text.removeLast(text.count - valueStart)
-            text.append(contentsOf: Field.cleaned(value))
-            text.append(0)
-        }
+        append(name)
+        text.append(0)
+        let valueStart = text.count
+        if Field.isClean(value) { append(value) } else { text.append(contentsOf: Field.cleaned(value)) }
+        text.append(0)
         places.append(Place(name: Int32(start), value: Int32(valueStart), end: Int32(text.count - 1)))
+    }
+
+    private mutating func append(_ bytes: Span<UInt8>) {
+        unsafe bytes.withUnsafeBufferPointer { unsafe text.append(contentsOf: $0) }
     }
 
     /// All of another message's.
@@ -192,9 +186,7 @@ package struct Fields: Sendable, Sequence, Equatable {
         let start = Int32(text.count)
         // Read in place: threads that append one list at the same time would wait for each other's count of references.
         let (theirs, theirPlaces) = (others.text.span, others.places.span)
-        text.append(addingCapacity: theirs.count) { text in
-            for index in theirs.indices { text.append(theirs[index]) }
-        }
+        append(theirs)
         for index in theirPlaces.indices {
             let place = theirPlaces[index]
             places.append(Place(name: start + place.name, value: start + place.value, end: start + place.end))

@@ -48,26 +48,26 @@ final class Connection: Sendable {
     /// The request line is here.
     ///
     /// A first request has been under way since the connection was accepted.
-    func requestStarted(at now: ContinuousClock.Instant) {
-        life.withLock { if $0.hasAnswered { $0.deadline = now + limits.request } }
+    func requestStarted() {
+        life.withLock { if $0.hasAnswered { $0.deadline = .now + limits.request } }
     }
 
     func requestComplete() {
         life.withLock { $0.deadline = nil }
     }
 
-    func answerStarted(at now: ContinuousClock.Instant) {
+    func answerStarted() {
         life.withLock {
-            $0.deadline = now + limits.request
+            $0.deadline = .now + limits.request
             $0.isAnswering = true
         }
     }
 
-    func answerComplete(at now: ContinuousClock.Instant) {
+    func answerComplete() {
         life.withLock {
             $0.hasAnswered = true
             $0.isAnswering = false
-            $0.deadline = now + limits.idle
+            $0.deadline = .now + limits.idle
         }
     }
 

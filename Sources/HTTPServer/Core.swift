@@ -10,8 +10,6 @@ final class Core: Sendable {
     let answerAtOnce: @Sendable (inout HTTP.Request) -> HTTP.Response?
     let handler: @Sendable (Exchange) -> Void
     let connections = ConnectionTable()
-    /// When the thread began its present turn, for what is counted in seconds; of that thread alone.
-    nonisolated(unsafe) var turn = ContinuousClock.now
     /// Requests between the library's first and last callback for them.
     let inFlight = Atomic<Int>(0)
     private let parking = Lock(Parking())

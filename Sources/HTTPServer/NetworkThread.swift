@@ -69,7 +69,6 @@ final class NetworkThread: Sendable {
             loop.enter {
                 while !isEnding.load(ordering: .relaxed) {
                     loop.turn(atMost: timeout)
-                    unsafe core.turn = .now
                     unsafe _ = table.pointee.run(daemon)
                 }
             }

@@ -5,7 +5,7 @@ internal import HTTP
 /// libmicrohttpd lets pass what two parsers may read as two different requests (RFC 9112, 11.2); that is refused here.
 struct RequestHead {
     /// Without its body.
-    var request: HTTP.Request
+    let request: HTTP.Request
     /// Bytes of body that are announced; nil where the body is chunked.
     let contentLength: Int?
 

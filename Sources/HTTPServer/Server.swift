@@ -83,8 +83,7 @@ package final class Server: Sendable {
                 threads.append(try NetworkThread(core, shared, on: loop, of: loops.count))
             }
         } catch {
-            for thread in threads { thread.refuseConnections() }
-            for thread in threads { thread.end() }
+            Server.end(threads, cores, grace: .zero)
             for _ in threads.count..<loops.count { shared.release() }
             throw error
         }
@@ -103,21 +102,25 @@ package final class Server: Sendable {
     package func stop(grace: Duration = .zero) {
         threads.withLock { threads in
             if threads.isEmpty { return }
-            for thread in threads { thread.refuseConnections() }
-            for core in cores { core.refuseNewRequests() }
-            waitUntilIdle(atMost: grace)
-            for core in cores { core.closeParking() }
-            waitUntilIdle(atMost: .seconds(1))
-            for core in cores { for connection in core.connections.all { connection.cut() } }
-            // The library aborts the process if it is stopped with a connection suspended, so this waits for the last one.
-            waitUntilIdle(atMost: nil)
-            for thread in threads { thread.end() }
+            Server.end(threads, cores, grace: grace)
             sweeper.stop()
             threads = []
         }
     }
 
-    private func waitUntilIdle(atMost limit: Duration?) {
+    private static func end(_ threads: [NetworkThread], _ cores: [Core], grace: Duration) {
+        for thread in threads { thread.refuseConnections() }
+        for core in cores { core.refuseNewRequests() }
+        waitUntilIdle(cores, atMost: grace)
+        for core in cores { core.closeParking() }
+        waitUntilIdle(cores, atMost: .seconds(1))
+        for core in cores { for connection in core.connections.all { connection.cut() } }
+        // The library aborts the process if it is stopped with a connection suspended, so this waits for the last one.
+        waitUntilIdle(cores, atMost: nil)
+        for thread in threads { thread.end() }
+    }
+
+    private static func waitUntilIdle(_ cores: [Core], atMost limit: Duration?) {
         let deadline = limit.map { ContinuousClock.now + $0 }
         while cores.contains(where: { $0.inFlight.load(ordering: .acquiring) > 0 }) {
             if let deadline, .now >= deadline { return }

@@ -42,7 +42,7 @@ internal import Synchronization
         }
         unsafe targetEnd = unsafe uri + bytes.count
         core.inFlight.add(1, ordering: .relaxed)
-        connection.requestStarted(at: unsafe core.turn)
+        connection.requestStarted()
     }
 
     /// The library's access handler: called with the head, with each piece of body, with the end, and after a resumption.
@@ -68,7 +68,7 @@ internal import Synchronization
     func end() {
         if case .exchange(let exchange) = stage { exchange.end() }
         stage = .over
-        connection.answerComplete(at: unsafe core.turn)
+        connection.answerComplete()
         core.inFlight.subtract(1, ordering: .releasing)
     }
 
@@ -134,14 +134,14 @@ internal import Synchronization
                 let length = response.fields[.contentLength].flatMap({ UInt64($0) }), length < UInt64(Int64.max)
             {
                 stage = .over
-                connection.answerStarted(at: unsafe core.turn)
+                connection.answerStarted()
                 return core.library.queue(headOf: response, length: length, on: handle, closing: core.isStopping)
                     ? .YES : .NO
             }
             return send(response, closing: core.isStopping)
         case .cutAnswer(let response, let bytes):
             stage = .over
-            connection.answerStarted(at: unsafe core.turn)
+            connection.answerStarted()
             return core.library.queue(response, on: handle, cutAfter: bytes) ? .YES : .NO
         case .close:
             connection.cut()
@@ -154,7 +154,7 @@ internal import Synchronization
 
     private func send(_ response: HTTP.Response, closing: Bool) -> MHD_Result {
         stage = .over
-        connection.answerStarted(at: unsafe core.turn)
+        connection.answerStarted()
         return core.library.queue(response, on: handle, closing: closing) ? .YES : .NO
     }
 

@@ -91,14 +91,12 @@ extension Logger {
             let utf8 = name.utf8
             let name = utf8.span
             let isFirst = bytes.count == 1
-            bytes.append(addingCapacity: name.count + 4) { line in
-                if !isFirst { line.append(UInt8(ascii: ",")) }
-                line.append(UInt8(ascii: "\""))
-                // A name of ours has nothing to escape.
-                for index in name.indices { line.append(name[index]) }
-                line.append(UInt8(ascii: "\""))
-                line.append(UInt8(ascii: ":"))
-            }
+            if !isFirst { bytes.append(UInt8(ascii: ",")) }
+            bytes.append(UInt8(ascii: "\""))
+            // A name of ours has nothing to escape.
+            plain(name)
+            bytes.append(UInt8(ascii: "\""))
+            bytes.append(UInt8(ascii: ":"))
             switch value {
             case .string(let text): string(text)
             case .integer(let number): bytes.append(contentsOf: String(number).utf8)
@@ -123,17 +121,13 @@ extension Logger {
             // Almost no text has anything to escape.
             var isPlain = true
             for index in text.indices where !Self.isPlain(text[index]) { isPlain = false }
-            if isPlain {
-                bytes.append(addingCapacity: text.count + 2) { line in
-                    line.append(UInt8(ascii: "\""))
-                    for index in text.indices { line.append(text[index]) }
-                    line.append(UInt8(ascii: "\""))
-                }
-            } else {
-                bytes.append(UInt8(ascii: "\""))
-                for index in text.indices { escaped(text[index]) }
-                bytes.append(UInt8(ascii: "\""))
-            }
+            bytes.append(UInt8(ascii: "\""))
+            if isPlain { plain(text) } else { for index in text.indices { escaped(text[index]) } }
+            bytes.append(UInt8(ascii: "\""))
+        }
+
+        private mutating func plain(_ text: Span<UInt8>) {
+            unsafe text.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
         }
 
         private static func isPlain(_ byte: UInt8) -> Bool {
