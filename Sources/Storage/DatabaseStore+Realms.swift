@@ -59,7 +59,7 @@ extension DatabaseStore: RealmStore {
                 let empty = Realm(
                     id: id, config: nil, logicCode: "", comment: "", policy: nil, createdAt: now, updatedAt: now)
                 let realm = change.applied(to: empty)
-                guard change.formerDestination != nil else { return try insert(realm, change) ? realm : nil }
+                guard change.changesRecipe else { return try insert(realm, change) ? realm : nil }
                 // What lies there of a realm that is gone was entered for another.
                 return try guardedTransaction {
                     guard try insert(realm, change) else { throw Overtaken() }

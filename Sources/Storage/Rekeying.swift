@@ -17,8 +17,8 @@ package final class Rekeying {
         package var batch = 200
         /// Where a realm's `config` and `logic_code` lead.
         ///
-        /// Credentials that were entered before that was written down, or were confirmed for an origin alone, are bound to it; without
-        /// it they stay as they are.
+        /// Credentials that were entered before that was written down, or were confirmed for an origin alone, are bound to it, and those
+        /// that were sealed for none to nowhere; without it they stay as they are.
         package var destination: (@Sendable (_ config: String?, _ logicCode: String) throws -> Destination)?
 
         package init() {}
@@ -100,7 +100,8 @@ package final class Rekeying {
             var healed: Query = column.isCredentials ? ", quarantined_at = NULL" : ""
             var place = place
             if column.isCredentials, value.destination?.isOriginAlone ?? true,
-                let destination = try destination(of: place.realm)?.binding(value.destination)
+                let destination = try destination(of: place.realm)?
+                    .binding(value.destination ?? SealBinding.destination(ofUnconfirmed: value.text))
             {
                 place = value.place(column, for: destination)
                 healed = "\(healed), confirmed_for = \(destination.text)"

@@ -156,7 +156,7 @@ import Tokens
     // MARK: Sealed for no destination
 
     @Test(arguments: Driver.allCases)
-    func `what is sealed for no destination is sent nowhere until rekey binds it to where its realm leads`(
+    func `what is sealed for no destination is bound to none by rekey, and sent nowhere until it is confirmed`(
         _ driver: Driver
     ) throws {
         let world = try World(driver)
@@ -167,9 +167,11 @@ import Tokens
         let run = try world.admin("rekey")
         #expect(run.status == 0, "\(run.output) \(run.errors)")
         #expect(run.output.contains("secret.credentials: 1 resealed, 0 in clear sealed, 0 quarantined\n"))
-        #expect(try world.confirmedFor() == Self.destination(Self.here).text)
-        #expect(try world.call() == (#"{"s":"canary"}"#, nil))
+        #expect(try world.confirmedFor() == "")
+        #expect(try world.call() == (nil, .unconfirmed))
         #expect(try world.admin("rekey").output.contains("secret.credentials: 0 resealed"))
+        #expect(try world.store.confirmSecrets(of: "wx", try Self.destination(Self.here)) == 1)
+        #expect(try world.call() == (#"{"s":"canary"}"#, nil))
     }
 
     @Test(arguments: Driver.allCases)
@@ -207,6 +209,11 @@ import Tokens
         let blind = DatabaseStore(world.connection, keys: MasterKeys.text("new"))
         let change = RealmChange(config: .set(Self.there), formerDestination: try Self.destination(Self.here))
         _ = try blind.write("wx", change)
+        #expect(try world.call() == (nil, .unconfirmed))
+        // Nor does rekey bind it to the other, once the key is back.
+        let run = try world.admin("rekey")
+        #expect(run.status == 0, "\(run.output) \(run.errors)")
+        #expect(try world.confirmedFor() == "")
         #expect(try world.call() == (nil, .unconfirmed))
     }
 
@@ -248,5 +255,22 @@ import Tokens
         let service = try world.service(afterReading: { _ in })
         #expect(try Self.post("/api/realm", #"{"id":"wx","config":\#(Self.there)}"#, to: service).status == .ok)
         #expect(try world.call() == (nil, .unconfirmed))
+    }
+
+    /// Whoever writes it: where a realm led that was not there needs nobody's word.
+    @Test(arguments: Driver.allCases)
+    func `credentials in clear whose realm is gone are bound to nowhere by every write that makes it with a recipe`(
+        _ driver: Driver
+    ) throws {
+        let world = try World(driver)
+        try world.putSealedForNone()
+        for former in [nil, try Self.destination(Self.here)] {
+            try world.connection.execute("DELETE FROM realm")
+            try world.connection.execute(
+                #"UPDATE secret SET credentials = '{"key_1":"canary"}', sealed_with = NULL, confirmed_for = NULL"#)
+            _ = try world.store.write("wx", RealmChange(config: .set(Self.there), formerDestination: former))
+            #expect(try world.confirmedFor() == "")
+            #expect(try world.call() == (nil, .unconfirmed))
+        }
     }
 }
