@@ -1,18 +1,19 @@
 internal import HTTP
 internal import Tokens
 
-/// Every place that a realm's requests put credentials into, as one text that is the same for the same places alone.
+/// Every place that a realm's requests put credentials into, and all of the answer that callers are told, as one text that is the same for
+/// the same places alone.
 ///
 /// The rule: *does a credential travel somewhere else than before?* Where a request goes is said by its head: the method, the URL with its
 /// whole query, and the headers, those that are constants too, for they can name another address or method. Where in it a
-/// credential goes is its place and name, in routine and in forced requests. What is taken for the token travels on, to callers, and so do the
-/// life and the provider's error: the answer may hold a refresh token too, or repeat what it was asked with. So the text holds
+/// credential goes is its place and name, in routine and in forced requests. Of the answer callers are told the token and its life, or the
+/// provider's error, as `success` decides: the answer may hold a refresh token too, or repeat what it was asked with. So the text holds
 ///
 /// - the method and the URL as it is written,
 /// - every argument of the query and of the headers, a constant's value or a credential's name,
 /// - every argument of the body that is a credential, and whether the body is a form or JSON,
-/// - what of the answer is the token, all of it or what is at a path, and where life, error code and message are. Those of a
-///   `logic_code` are the same for ever.
+/// - what of the answer is the token, all of it or what is at a path, where life, error code and message are (an empty path stands for the
+///   usual places of an error), and the conditions of `success` as they are written. Those of a `logic_code` are the same for ever.
 ///
 /// It does not hold constants of the body, which go where the rest of it goes, nor how the rest of the answer is read, nor the order of
 /// arguments with different names. In doubt it holds more: a confirmation too many costs less than a credential.
@@ -29,6 +30,7 @@ struct CredentialPlaces {
         for path in [recipe.tokenPath, recipe.lifePath, recipe.errorCode, recipe.errorMessage] {
             append(path?.text ?? "")
         }
+        append(recipe.success ?? [])
     }
 
     /// Of a `logic_code`, which is sent all that the secret has, forced or not.
@@ -113,6 +115,29 @@ struct CredentialPlaces {
                 append("*")
             }
         }
+    }
+
+    /// A list that is declared is never empty.
+    private mutating func append(_ conditions: [Recipe.Condition]) {
+        append("success")
+        append("\(conditions.count)")
+        for condition in conditions {
+            switch condition {
+            case .absentOr(let path, let value): append("absent_or", path, Scalar.text(value) ?? "")
+            case .equals(let path, let value): append("equals", path, Scalar.text(value) ?? "")
+            case .exists(let path, let isThere): append("exists", path, isThere ? "true" : "false")
+            case .status(let codes):
+                append("status")
+                append("\(codes.count)")
+                for code in codes { append("\(code)") }
+            }
+        }
+    }
+
+    private mutating func append(_ kind: String, _ path: ValuePath, _ value: String) {
+        append(kind)
+        append(path.text)
+        append(value)
     }
 
     private mutating func append(_ part: String) {

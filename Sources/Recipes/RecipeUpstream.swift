@@ -94,8 +94,8 @@ package final class RecipeUpstream: Upstream {
             throw UpstreamFailure(
                 .unconfirmed, .configuration,
                 detail:
-                    "The realm's recipe sends these credentials elsewhere than where they were entered for, or takes "
-                    + "something else for the token: an administrator must confirm it by POST "
+                    "The realm's recipe sends these credentials elsewhere than where they were entered for, or tells "
+                    + "callers something else of the answer: an administrator must confirm it by POST "
                     + "/api/realm/:id/confirm, or enter all of them again.")
         }
     }

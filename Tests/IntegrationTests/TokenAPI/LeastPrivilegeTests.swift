@@ -33,7 +33,7 @@ import Tokens
         + #""arguments":[{"name":"r","place":"url","value":"$refresh_token"}]}"#
     private static let other = recipe.replacing("provider.test", with: "other.test")
     private static let destination =
-        "https://other.test#sha256:c474cf16e22e7e18cfd0b3410bdf3c94c0c6dbebc70614898cbf96ad59b71e77"
+        "https://other.test#sha256:be4d9e64592d8c32e502dcf81d634870af75dc1eebd5945ad49ebc5f7fe588f7"
     private static let policy =
         #"{"class":"A","concurrency":2,"notice_url":"https://hook.test/"}"#
 

@@ -28,7 +28,7 @@ import Tokens
     @Test func `the digest is of the places with their lengths, and never another`() throws {
         #expect(
             try Self.destination(Self.base).text
-                == "https://api.example#sha256:7fcba3b410601c0b1ba9a66426e32c31acc3d5cb9570844f06596aae4a3459f9")
+                == "https://api.example#sha256:e71f869dfcfdd9327c2b7995c1bb8c7b1b8ca34025218b3409271cc8d9cc3f34")
         #expect(
             try Self.destination(nil, "https://logic.example/make").text
                 == "https://logic.example#sha256:e4375a2cb4ebeafec4333e792b12f47bd76280d34c2b23f9d93457b18a4712c2")
@@ -38,12 +38,19 @@ import Tokens
                 + #"{"name":"a","place":"url","value":1}"#)
         #expect(
             try Self.destination(sameName).text
-                == "https://h#sha256:c8bdb511a2fbc397f1b16db8eb6492acbf3e971813c3da82bd4156126f6e478f")
+                == "https://h#sha256:00780b9b2915247a2c453c68890a18ea0b3215828e81e75c60fb23e88c07ca76")
         let text =
             #"{"url":"https://h/","content_type":"text","arguments":[{"name":"k","place":"url","value":"$x"}]}"#
         #expect(
             try Self.destination(text).text
-                == "https://h#sha256:e0b7611cf49a589015d9c5cd8602e3afb3af34998e74ac8726e490ce59403705")
+                == "https://h#sha256:3a6962fec7905af0d5bd5f605cbabdc182a523a262e70a45576b9444050cf279")
+        let judged =
+            #"{"url":"https://h/","token_path":"t","expires_in_path":"l","error":{"code":"c","message":"m"},"success":["#
+            + #"{"path":"errcode","absent_or":0},{"path":"ok","equals":true},{"path":"a","exists":false},"#
+            + #"{"status":[200,201]}]}"#
+        #expect(
+            try Self.destination(judged).text
+                == "https://h#sha256:b5b37ad0f443047126d4deddd4771999873e536adbf7f7fbb89ed4b86bd779c5")
     }
 
     @Test(arguments: [
@@ -62,12 +69,14 @@ import Tokens
         // Constants in the head of the request: it says where it goes.
         (#""value":"en""#, #""value":"de""#), (#""lang""#, #""action""#), (#""X-Api""#, #""X-Original-URL""#),
         (#""value":"2""#, #""value":"3""#), (#""lang","place":"url""#, #""lang","place":"body""#),
-        // What callers are given as the token.
+        // What of the answer callers are told.
         (#""token_path":"t""#, #""token_path":"refresh_token""#), (#""token_path":"t""#, #""token_path":"t.0""#),
         (#""token_path":"t""#, #""token_path":"T""#),
         (#""token_path":"t""#, #""token_path":"t","expires_in_path":"refresh_token""#),
         (#""token_path":"t""#, #""token_path":"t","error":{"code":"refresh_token"}"#),
         (#""token_path":"t""#, #""token_path":"t","error":{"message":"refresh_token"}"#),
+        (#""token_path":"t""#, #""token_path":"t","success":[{"status":599}]"#),
+        (#""token_path":"t""#, #""token_path":"t","success":[{"path":"code","equals":"a guess"}]"#),
     ])
     func `a change of where a credential travels is another destination`(part: String, other: String) throws {
         #expect(try Self.changed(part, other) != Self.destination(Self.base))
@@ -78,7 +87,7 @@ import Tokens
         (#""grant_type""#, #""kind""#),
         (#"{"name":"grant_type","place":"body","value":"client_credentials"},"#, ""),
         (#""token_path":"t""#, #""token_path":"t","expires_in":60"#),
-        (#""token_path":"t""#, #""token_path":"t","success":[{"status":200}],"errors":{"quota":[1]}"#),
+        (#""token_path":"t""#, #""token_path":"t","errors":{"quota":[1]}"#),
         (#""X-Api""#, #""x-api""#), ("https://api.example/", "HTTPS://API.example:443/"), (#""POST""#, #""post""#),
         (#""name":"id","place":"body","value":"$key_1""#, #""value" : "$key_1", "place":"body", "name":"\u0069d""#),
         (#""value":"2""#, #""value":2"#), (#""value":"$key_1""#, #""value":"$key_1","forced":"$key_1""#),
@@ -121,6 +130,32 @@ import Tokens
         ]
         let all = try (configs + others + read).map { try Self.destination($0) } + [Self.destination(nil, "https://h/")]
         #expect(Set(all).count == all.count)
+    }
+
+    private static func judged(by conditions: String) throws -> Destination {
+        let recipe = recipe("").replacing(#""token_path":"t""#, with: #""token_path":"t","success":[\#(conditions)]"#)
+        return try destination(recipe)
+    }
+
+    @Test func `every other rule of success is another destination, and none at all too`() throws {
+        let rules = [
+            #"{"status":200}"#, #"{"status":[200,201]}"#, #"{"status":200},{"status":201}"#, #"{"status":202}"#,
+            #"{"path":"a","exists":true}"#, #"{"path":"a","exists":false}"#, #"{"path":"b","exists":true}"#,
+            #"{"path":"a","equals":true}"#, #"{"path":"a","absent_or":true}"#, #"{"path":"a","equals":"x"}"#,
+            #"{"path":"a","equals":""}"#, #"{"path":"a","equals":0}"#, #"{"path":"a","absent_or":0}"#,
+            #"{"path":"a","equals":0},{"path":"b","equals":0}"#, #"{"path":"a","equals":0},{"status":200}"#,
+            #"{"path":"a1:b","equals":0}"#, #"{"path":"a","equals":"0:"}"#,
+        ]
+        let all = try rules.map { try Self.judged(by: $0) } + [Self.destination(Self.recipe(""))]
+        #expect(Set(all).count == all.count)
+    }
+
+    @Test func `a rule of success that is spelt otherwise is the same destination`() throws {
+        let same = [
+            (#"{"path":"a","equals":0}"#, #"{ "equals" : "0", "path":"\u0061" }"#),
+            (#"{"status":200}"#, #"{"status":[200]}"#),
+        ]
+        for (one, other) in same { #expect(try Self.judged(by: one) == Self.judged(by: other), "\(other)") }
     }
 
     @Test func `of a body its credentials count alone`() throws {

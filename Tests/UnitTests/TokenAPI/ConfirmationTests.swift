@@ -115,7 +115,7 @@ import Tokens
         #""config":"# + form, #""config":"# + reordered,
         #""config":"# + form.replacing("client_credentials", with: "authorization_code"),
         #""config":"#
-            + form.replacing(#""token_path":"#, with: #""expires_in":60,"success":[{"status":200}],"token_path":"#),
+            + form.replacing(#""token_path":"#, with: #""expires_in":60,"errors":{"quota":[1]},"token_path":"#),
         #""comment":"c""#, #""policy":{"gap":60}"#,
     ])
     func `a change that sends no credential elsewhere voids nothing`(change: String) throws {
@@ -268,13 +268,38 @@ import Tokens
             let refused = try world.token(wish)
             #expect(refused.status == 409)
             #expect(refused.json["type"] == "/problems/confirmation-required")
-            #expect(refused.json["detail"]?.string?.contains("takes something else for the token") == true)
+            #expect(refused.json["detail"]?.string?.contains("tells callers something else of the answer") == true)
             #expect(!refused.text.contains("canary"))
         }
         #expect(world.client.requests.count == 1)
         try change(world, #""config":"# + ConfirmationTests.rotating)
         #expect(try world.token().json["token"] == "T")
         #expect(world.client.requests.count == 2)
+    }
+
+    /// A good answer that a rule refuses would be told as the provider's error; what a rule compares, a guess at a time.
+    @Test(arguments: [
+        #"{"status":599}"#, #"{"path":"code","equals":"483920"}"#, #"{"path":"code","equals":"111111"}"#,
+        #"{"path":"access_token","exists":false}"#,
+    ])
+    func `nobody reads a provider's answer as the error of a recipe that takes it for one`(condition: String) throws {
+        let good = World.answer(200, #"{"access_token":"T","code":"483920","message":"canary"}"#)
+        let world = try World([good, good])
+        let config = ConfirmationTests.form.replacing(#""token_path":"#, with: #""expires_in":60,"token_path":"#)
+        try world.register(recipe: config)
+        #expect(try world.token().json["token"] == "T")
+        try change(
+            world,
+            #""config":"# + config.replacing(#""token_path":"#, with: #""success":[\#(condition)],"token_path":"#))
+        #expect(try world.send(.get, "/api/realm/wx").json["unconfirmed_secrets"] == 1)
+        world.clock.advance(by: .seconds(61))
+        for wish in ["", "&flush=true"] {
+            let refused = try world.token(wish)
+            #expect(refused.status == 409)
+            #expect(refused.json["type"] == "/problems/confirmation-required")
+            #expect(!refused.text.contains("483920") && !refused.text.contains("canary"))
+        }
+        #expect(world.client.requests.count == 1)
     }
 
     @Test func `a changed path of the token needs a confirmation of just that`() throws {

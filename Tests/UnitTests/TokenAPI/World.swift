@@ -94,7 +94,7 @@ final class World {
 
     /// Where `recipe` sends credentials.
     static let destination =
-        "https://provider.test#sha256:9dadec8bc36ca7c16f5d5e7be371fc46e05c38031cdc0135e3eb8f6f33d89c68"
+        "https://provider.test#sha256:1e99c1f2c11cd6c77a10d12e984192a7f32030525d31bfe308936fdb276aafe7"
 
     func register(realm: String = "wx", key: String = "app", recipe: String = World.recipe) throws {
         let stored = try send(.post, "/api/realm", #"{"id":"\#(realm)","config":\#(recipe)}"#)
