@@ -47,10 +47,10 @@ package struct RealmChange: Sendable {
     package var noticeKey: Change<Redacted<String>>
     /// No token that was minted before this write is served any more.
     package var discardsTokens: Bool
-    /// Where the realm's credentials go before this write; secrets that were entered before destinations were kept, or
-    /// are confirmed for an origin alone, are bound to it when  or  changes.
+    /// Where the realm's credentials go before this write.
     ///
-    /// logicCode` changes. Those of a realm that is new: to nowhere.
+    /// Secrets that were entered before destinations were kept, or are confirmed for an origin alone, are bound to it when `config` or
+    /// `logicCode` changes; of a realm that is new: to nowhere, whatever is said here.
     package var formerDestination: Destination?
 
     package init(
