@@ -1,21 +1,33 @@
 internal import CMicroHTTPD
+internal import Glibc
 internal import HTTP
 
 /// Collects the header fields of one request and finds out whether the library altered any.
 ///
 /// The library cuts the head into strings where it lies in its buffer. So between two strings lies nothing but what
 /// it replaced by NUL and the blanks it skipped; a folded line (RFC 9112, 5.2), which it copies elsewhere, and a NUL
-/// inside a value, which ends it early, both leave something else there.
+/// inside a value, which ends it early, both leave something else there. So does a line that begins with a colon or a NUL
+/// and that it takes for the end of the head, though others read on: behind the last value lie two line ends, CR LF each.
 @safe struct FieldScan {
     private(set) var fields = Fields()
     private(set) var isIntact = true
     private let headBytes: Int
-    private var end: UnsafeRawPointer?
+    /// Of what was read last.
+    private var end: UnsafeRawPointer
 
-    private init(headBytes: Int) { self.headBytes = headBytes }
+    private init(headBytes: Int, after start: UnsafeRawPointer) {
+        self.headBytes = headBytes
+        unsafe end = unsafe start
+    }
 
-    static func of(_ connection: Library.Handle, _ library: Library, headBytes: Int) -> FieldScan {
-        var scan = FieldScan(headBytes: headBytes)
+    /// - Parameters:
+    ///   - method: where the head begins in the library's buffer.
+    ///   - version: the last word of the request line, there as well.
+    static func of(
+        _ connection: Library.Handle, _ library: Library, headBytes: Int, method: UnsafePointer<CChar>,
+        version: UnsafePointer<CChar>
+    ) -> FieldScan {
+        var scan = unsafe FieldScan(headBytes: headBytes, after: UnsafeRawPointer(version) + strlen(version))
         unsafe withUnsafeMutablePointer(to: &scan) { pointer in
             _ = unsafe library.table.pointee.get_connection_values_n(
                 connection.pointer, .HEADER_KIND,
@@ -28,13 +40,15 @@ internal import HTTP
                     return .YES
                 }, pointer)
         }
+        let head = unsafe cmhd_head_bytes(library.table, connection.pointer)
+        if unsafe !scan.isEnd(UnsafeRawPointer(method) + head) { scan.isIntact = false }
         return scan
     }
 
     private mutating func add(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
         guard let nameStart = name.baseAddress, let valueStart = value.baseAddress else { return isIntact = false }
         let nameEnd = unsafe nameStart + name.count
-        if let end = unsafe end, unsafe !isGap(end, nameStart) { isIntact = false }
+        if unsafe !isGap(end, nameStart) { isIntact = false }
         if unsafe !isGap(nameEnd, valueStart) { isIntact = false }
         unsafe end = unsafe valueStart + value.count
         guard isIntact else { return }
@@ -49,5 +63,13 @@ internal import HTTP
         return unsafe UnsafeRawBufferPointer(start: start, count: length).allSatisfy {
             $0 == 0 || $0 == 0x20 || $0 == 0x09
         }
+    }
+
+    /// Whether nothing but two line ends, and blanks before them, lies between the last value and the end of the head.
+    private func isEnd(_ headEnd: UnsafeRawPointer) -> Bool {
+        let length = unsafe end.distance(to: headEnd)
+        guard length >= 4, length <= headBytes else { return false }
+        let rest = unsafe UnsafeRawBufferPointer(start: end, count: length)
+        return unsafe rest.suffix(4).allSatisfy { $0 == 0 } && rest.dropLast(4).allSatisfy { $0 == 0x20 || $0 == 0x09 }
     }
 }

@@ -77,7 +77,8 @@ internal import Synchronization
         guard unsafe targetEnd + 1 == version else {
             return refuse("the target holds a NUL or the line more than one space")
         }
-        let scan = FieldScan.of(handle, core.library, headBytes: core.configuration.maximumHeadBytes)
+        let scan = unsafe FieldScan.of(
+            handle, core.library, headBytes: core.configuration.maximumHeadBytes, method: method, version: version)
         requestID = scan.fields[core.configuration.requestIDField] ?? ""
         guard scan.isIntact else { return refuse("a header field is folded or malformed") }
         let head: RequestHead

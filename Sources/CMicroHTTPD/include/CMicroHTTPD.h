@@ -53,6 +53,12 @@ static inline const struct sockaddr *_Nullable cmhd_client_address(
     return info ? info->client_addr : 0;
 }
 
+// From the first byte of the method to the last of the empty line that ends the head.
+static inline size_t cmhd_head_bytes(const struct cmhd_table *_Nonnull table, struct MHD_Connection *_Nonnull connection) {
+    const union MHD_ConnectionInfo *info = table->get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info ? info->header_size : 0;
+}
+
 // What tells that the daemon has something to do: an epoll set of its own.
 static inline int cmhd_poller(const struct cmhd_table *_Nonnull table, struct MHD_Daemon *_Nonnull daemon) {
     const union MHD_DaemonInfo *info = table->get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD);

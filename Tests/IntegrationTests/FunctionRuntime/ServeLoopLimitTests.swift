@@ -87,6 +87,9 @@ import Testing
                 #expect(answer["x-request-id"] == "id-\(number)")
                 #expect(function.lines.count { $0["request_id"] == .string("id-\(number)") } == 1)
             }
+            let longest = String(repeating: "a", count: 128)
+            let answer = try function.send("GET", "/none", fields: [(name: "x-fc-request-id", value: longest)])
+            #expect(answer["x-request-id"] == longest)
             // Not an id of the platform's: one of our own takes its place.
             for id in [String(repeating: "a", count: 129), "a b", "\u{e4}"] {
                 let answer = try function.send("GET", "/none", fields: [(name: "x-fc-request-id", value: id)])

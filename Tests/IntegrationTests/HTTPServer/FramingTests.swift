@@ -60,8 +60,15 @@ import Testing
     @Test func `fields come in order, repeats kept`() throws {
         let server = try echo()
         let answer = try RawHTTPConnection(port: server.port).request(
-            "GET", "/", fields: ["X-A: 1", "X-B:2", "X-A:  3", "X-E:"])
-        #expect(try Value(parsing: answer.body)["fields"] == ["host: test", "x-a: 1", "x-b: 2", "x-a: 3", "x-e: "])
+            "GET", "/", fields: ["X-A: 1", "X-B:2", "X-A:  3", "X-C: 4 \t ", "X-E:"])
+        #expect(
+            try Value(parsing: answer.body)["fields"] == [
+                "host: test", "x-a: 1", "x-b: 2", "x-a: 3", "x-c: 4", "x-e: ",
+            ])
+        for last in ["X-A: b", "X-A:", "X-A: ", "X-A: b  ", "X-A:\t", "X-A: b\t \t"] {
+            let answer = try RawHTTPConnection(port: server.port).request("GET", "/", fields: [last])
+            #expect(try Value(parsing: answer.body)["fields"]?.array?.count == 2, "\(last)")
+        }
     }
 
     @Test func `a body is whole however it comes`() throws {
@@ -99,6 +106,17 @@ import Testing
         "GET / HTTP/1.1\r\nHost: t\r\nX-A: b\r\n c\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: t\r\nX-A: b\r\n\tc\r\nX-B: d\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: t\r\nX-A: b\0c\r\nX-B: d\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: t\r\nX-A: b\0c\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: t\r\nX-A: b \0\r\n\r\n",
+        "GET / HTTP/1.1\r\nHost: t\r\n: a\r\n",
+        "GET / HTTP/1.1\r\nHost: t\r\n:\r\n",
+        "GET / HTTP/1.1\r\nHost: t\r\n\0\r\n",
+        "GET / HTTP/1.1\r\nHost: t\r\n\0: a\r\n",
+        "GET / HTTP/1.1\r\nHost: t\r\nX-A:\r\n\0abc: a\r\n",
+        "POST / HTTP/1.1\r\nHost: t\r\n: a\r\nContent-Length: 35\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n: a\r\n\r\nhel",
+        "GET / HTTP/1.1\r\nHost: t\n\r\n",
+        "GET / HTTP/1.1\r\nHost: t\r\n\n",
         "GET /\u{1} HTTP/1.1\r\nHost: t\r\n\r\n",
         "GET host HTTP/1.1\r\nHost: t\r\n\r\n",
         "GET http:// HTTP/1.1\r\nHost: t\r\n\r\n",
@@ -123,7 +141,8 @@ import Testing
     @Test(arguments: [
         "GET / HTTP/1.1\r\n\r\n", "GET /a b HTTP/1.1\r\nHost: t\r\n\r\n", "NONSENSE\r\n\r\n",
         "GET / HTTP/1.1\r\nHost : t\r\n\r\n", "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: x\r\n\r\n",
-        "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: -1\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: -1\r\n\r\n", "GET / HTTP/1.0\r\n: a\r\n",
+        "GET / HTTP/1.0\r\n\0\r\n", "GET / HTTP/1.0\n\n",
     ])
     func `what is not HTTP gets a 4xx or no answer, never the handler`(bytes: String) throws {
         let server = try echo()

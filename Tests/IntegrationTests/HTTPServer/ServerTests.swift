@@ -174,6 +174,48 @@ import Testing
         server.stop()
     }
 
+    /// So many connections that no network thread is without some.
+    private func crowd(_ server: Server) throws -> [RawHTTPConnection] {
+        try (0..<40).map { _ in
+            let connection = try RawHTTPConnection(port: server.port)
+            #expect(try connection.request("GET", "/hit").status == 200)
+            return connection
+        }
+    }
+
+    @Test func `a stop refuses requests on every network thread`() throws {
+        let parking = Parking()
+        let server = try parking.server()
+        let kept = try crowd(server)
+        let last = try RawHTTPConnection(port: server.port)
+        try last.send("GET /last HTTP/1.1\r\nHost: t\r\n\r\n")
+        let parked = try parking.wait(for: 1)
+        Thread.detachNewThread { server.stop(grace: .seconds(600)) }
+        let end = ContinuousClock.now + .seconds(60)
+        for connection in kept {
+            var status = 200
+            while status == 200, .now < end { status = try connection.request("GET", "/hit").status }
+            #expect(status == 503)
+        }
+        for exchange in parked { exchange.respond(Response(.ok, text: "done")) }
+        #expect(try last.readResponse().text == "done")
+        server.stop()
+    }
+
+    @Test func `a stop cuts those who are still sending on every network thread`() throws {
+        let server = try Parking().server(requestTimeout: .seconds(600))
+        let connections = try crowd(server)
+        for connection in connections {
+            try connection.send("POST /hit HTTP/1.1\r\nHost: t\r\nContent-Length: 5\r\n\r\nab")
+        }
+        let stopped = DispatchSemaphore(value: 0)
+        Thread.detachNewThread {
+            server.stop()
+            stopped.signal()
+        }
+        withExtendedLifetime(connections) { #expect(stopped.wait(timeout: .now() + 60) == .success) }
+    }
+
     @Test func `requests that the library gives up leave nothing behind that a stop would wait for`() throws {
         var configuration = Server.Configuration()
         // As the functions have it.

@@ -13,6 +13,18 @@ import Testing
         #expect(fields.count == 1)
     }
 
+    @Test(arguments: [
+        ("a ", "a"), (" a", "a"), (" ", ""), ("", ""), ("a", "a"), ("a b", "a b"), ("a\tb", "a\tb"), ("a\t", "a"),
+        ("\ta \t", "a"),
+        ("a\u{1}", "a\u{1}"), ("é ", "é"),
+    ])
+    func `a value loses the blanks at its ends alone`(value: String, cleaned: String) {
+        #expect(Field(.vary, value).value == cleaned)
+        var fields = Fields()
+        fields.append(.vary, value)
+        #expect(fields[.vary] == cleaned)
+    }
+
     @Test func `fields keep their order when one is set, and are told with what they take in a head`() {
         var fields = Fields([
             Field(.vary, "a"), Field(.etag, "\"1\""), Field(.vary, "\tb\t"), Field(.location, ""),

@@ -151,6 +151,22 @@ import TokenCache
         #expect(server.requests.count == 3)
     }
 
+    @Test func `however long the server lets a renewed answer be kept, it is asked again after a minute`() throws {
+        _ = try send()
+        clock.advance(by: .seconds(60))
+        server.answer = { _ throws(ClientError) in
+            let control = Field(.cacheControl, "private, max-age=3600, stale-if-error=0")
+            return ClientResponse(.notModified, fields: Fields([Field(.etag, "W/\"1-a\""), control]))
+        }
+        #expect(try send().response.fields[.cacheControl] == "private, max-age=60, stale-if-error=0")
+        clock.advance(by: .seconds(59))
+        _ = try send()
+        #expect(server.requests.count == 2)
+        clock.advance(by: .seconds(1))
+        _ = try send()
+        #expect(server.requests.count == 3)
+    }
+
     @Test func `a caller who has no answer is never told that it still stands`() throws {
         server.answer = { _ throws(ClientError) in Self.token("T", expiresIn: 10_000, maxAge: 4) }
         _ = try send()
