@@ -17,6 +17,7 @@ internal import Synchronization
     private var head: RequestHead?
     private var body: [UInt8] = []
     private var bodyBytes = 0
+    private var isChunked = false
     /// The client's or the platform's id for this request; empty while there is none.
     private var requestID = ""
 
@@ -95,6 +96,7 @@ internal import Synchronization
             // An announcement is no reason to hold much memory.
             if length > 0 { body.reserveCapacity(min(length, 64 << 10)) }
         }
+        isChunked = head.contentLength == nil
         self.head = head
         stage = .body
         return .YES
@@ -118,7 +120,7 @@ internal import Synchronization
         guard !core.isStopping else { return send(Core.stopping, closing: true) }
         request.body = body
         body = []
-        if let response = core.answerAtOnce(&request) { return send(response, closing: core.isStopping) }
+        if let response = core.answerAtOnce(&request) { return send(response, closing: isLast) }
         connection.requestComplete()
         let exchange = Exchange(request, core: core, handle: handle)
         stage = .exchange(exchange)
@@ -136,10 +138,10 @@ internal import Synchronization
             {
                 stage = .over
                 connection.answerStarted()
-                return core.library.queue(headOf: response, length: length, on: handle, closing: core.isStopping)
+                return core.library.queue(headOf: response, length: length, on: handle, closing: isLast)
                     ? .YES : .NO
             }
-            return send(response, closing: core.isStopping)
+            return send(response, closing: isLast)
         case .cutAnswer(let response, let bytes):
             stage = .over
             connection.answerStarted()
@@ -152,6 +154,12 @@ internal import Synchronization
             return .NO
         }
     }
+
+    /// Whether the connection ends with this answer.
+    ///
+    /// The library takes a trailer line that begins with a colon or a NUL for the end of the trailer: what follows a chunked body may be a
+    /// part of it to others, and is never read.
+    private var isLast: Bool { isChunked || core.isStopping }
 
     private func send(_ response: HTTP.Response, closing: Bool) -> MHD_Result {
         stage = .over
