@@ -4,10 +4,11 @@ internal import HTTP
 
 /// Collects the header fields of one request and finds out whether the library altered any.
 ///
-/// The library cuts the head into strings where it lies in its buffer. So between two strings lies nothing but what
-/// it replaced by NUL and the blanks it skipped; a folded line (RFC 9112, 5.2), which it copies elsewhere, and a NUL
-/// inside a value, which ends it early, both leave something else there. So does a line that begins with a colon or a NUL
-/// and that it takes for the end of the head, though others read on: behind the last value lie two line ends, CR LF each.
+/// The library cuts the head into strings where it lies in its buffer, and writes NUL for a colon and for each byte of a line's end.
+/// So between a value and the next name lie two NULs, CR LF, behind the last value two more, and between a name and its value lie one and
+/// the blanks it skipped. A folded line (RFC 9112, 5.2), which it copies elsewhere, a line that ends in LF alone, a NUL inside a value, which
+/// ends it early, and a line that begins with a colon or a NUL, which it takes for the end of the head though others read on, all leave
+/// something else there. Not seen is a colon or a NUL before an LF alone, which looks like CR LF.
 @safe struct FieldScan {
     private(set) var fields = Fields()
     private(set) var isIntact = true
@@ -41,15 +42,15 @@ internal import HTTP
                 }, pointer)
         }
         let head = unsafe cmhd_head_bytes(library.table, connection.pointer)
-        if unsafe !scan.isEnd(UnsafeRawPointer(method) + head) { scan.isIntact = false }
+        if unsafe !scan.areNULs(scan.end, UnsafeRawPointer(method) + head, count: 4) { scan.isIntact = false }
         return scan
     }
 
     private mutating func add(_ name: UnsafeRawBufferPointer, _ value: UnsafeRawBufferPointer) {
         guard let nameStart = name.baseAddress, let valueStart = value.baseAddress else { return isIntact = false }
         let nameEnd = unsafe nameStart + name.count
-        if unsafe !isGap(end, nameStart) { isIntact = false }
-        if unsafe !isGap(nameEnd, valueStart) { isIntact = false }
+        if unsafe !areNULs(end, nameStart, count: 2) { isIntact = false }
+        if unsafe !isColon(nameEnd, valueStart) { isIntact = false }
         unsafe end = unsafe valueStart + value.count
         guard isIntact else { return }
         isIntact = unsafe fields.append(
@@ -57,19 +58,15 @@ internal import HTTP
             value: Span(_unsafeElements: value.bindMemory(to: UInt8.self)))
     }
 
-    private func isGap(_ start: UnsafeRawPointer, _ end: UnsafeRawPointer) -> Bool {
+    private func isColon(_ start: UnsafeRawPointer, _ end: UnsafeRawPointer) -> Bool {
         let length = unsafe start.distance(to: end)
         guard length > 0, length <= headBytes else { return false }
-        return unsafe UnsafeRawBufferPointer(start: start, count: length).allSatisfy {
-            $0 == 0 || $0 == 0x20 || $0 == 0x09
-        }
+        let bytes = unsafe UnsafeRawBufferPointer(start: start, count: length)
+        return unsafe bytes.first == 0 && bytes.dropFirst().allSatisfy { $0 == 0x20 || $0 == 0x09 }
     }
 
-    /// Whether nothing but two line ends, and blanks before them, lies between the last value and the end of the head.
-    private func isEnd(_ headEnd: UnsafeRawPointer) -> Bool {
-        let length = unsafe end.distance(to: headEnd)
-        guard length >= 4, length <= headBytes else { return false }
-        let rest = unsafe UnsafeRawBufferPointer(start: end, count: length)
-        return unsafe rest.suffix(4).allSatisfy { $0 == 0 } && rest.dropLast(4).allSatisfy { $0 == 0x20 || $0 == 0x09 }
+    private func areNULs(_ start: UnsafeRawPointer, _ end: UnsafeRawPointer, count: Int) -> Bool {
+        guard unsafe start.distance(to: end) == count else { return false }
+        return unsafe UnsafeRawBufferPointer(start: start, count: count).allSatisfy { $0 == 0 }
     }
 }

@@ -45,7 +45,7 @@ internal import HTTP
     }
 
     /// The same with a body that breaks off after so many bytes.
-    func queue(_ response: HTTP.Response, on connection: Handle, cutAfter bytes: Int) -> Bool {
+    func queue(_ response: HTTP.Response, on connection: Handle, cutAfter bytes: Int, closing: Bool) -> Bool {
         let part = unsafe Unmanaged.passRetained(PartialBody(Array(response.body.prefix(bytes))))
         let answer = unsafe table.pointee.create_response_from_callback(
             UInt64(response.body.count), 4_096,
@@ -60,7 +60,7 @@ internal import HTTP
             { context in if let context = unsafe context { unsafe Unmanaged<PartialBody>.fromOpaque(context).release() }
             })
         if unsafe answer == nil { unsafe part.release() }
-        return unsafe queue(answer, with: response, on: connection, closing: false)
+        return unsafe queue(answer, with: response, on: connection, closing: closing)
     }
 
     private func queue(

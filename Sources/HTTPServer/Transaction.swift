@@ -145,7 +145,7 @@ internal import Synchronization
         case .cutAnswer(let response, let bytes):
             stage = .over
             connection.answerStarted()
-            return core.library.queue(response, on: handle, cutAfter: bytes) ? .YES : .NO
+            return core.library.queue(response, on: handle, cutAfter: bytes, closing: isLast) ? .YES : .NO
         case .close:
             connection.cut()
             return .NO
