@@ -4,10 +4,11 @@ import Testing
 /// The harness itself, on scripts in the place of the platform: a harness that cannot fail would prove nothing.
 @Suite struct LocalPlatformTests {
     private static let wellBehaved = """
+        trap 'kill $!; exit 0' TERM; sleep 60 &
         echo "token-server   http://127.0.0.1:40001/"
         echo "fake-provider  http://127.0.0.1:40002"
         echo "ready"
-        sleep 60 & trap 'kill $!; exit 0' TERM; wait
+        wait
         """
 
     @Test func `the announced URLs are given once the ready line is there`() throws {
@@ -41,7 +42,7 @@ import Testing
     }
 
     @Test func `a process that outlives the platform is found and ended`() throws {
-        try withPrograms("sleep 60 & echo ready; trap 'exit 3' TERM; wait") { programs in
+        try withPrograms("trap 'exit 3' TERM; sleep 60 & echo ready; wait") { programs in
             let output = programs.appending(path: "output").path()
             let process = try ProcessSession(
                 programs.appending(path: "event-server").path(), [], environment: ["PATH": "/usr/bin:/bin"],
