@@ -14,7 +14,7 @@ package enum FunctionRuntime {
     ///   - makeHandler: makes the handler of the worker with that number. A `StartupError` is reported to the platform,
     ///     logged as one line that names the variable, and ends the process with 1.
     package static func main(
-        environment: (String) -> String?, logger: Logger, clock: any Clock, immediate: (any ImmediateResponder)? = nil,
+        environment: (String) -> String?, logger: Logger, clock: any Clock, immediate: any ImmediateResponder,
         makeHandler: @Sendable (Int) throws(StartupError) -> any Handler
     ) -> Int32 {
         csystem_hide_memory_of_crashes()

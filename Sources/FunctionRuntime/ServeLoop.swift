@@ -61,7 +61,7 @@ final class ServeLoop: Sendable {
 
     /// Serves until SIGTERM or SIGINT; answers the exit code.
     static func run(
-        _ settings: Settings, logger: Logger, clock: any Clock, immediate: (any ImmediateResponder)?,
+        _ settings: Settings, logger: Logger, clock: any Clock, immediate: any ImmediateResponder,
         makeHandler: (Int) throws(StartupError) -> any Handler
     ) throws(StartupError) -> Int32 {
         csystem_block_termination()
@@ -84,11 +84,7 @@ final class ServeLoop: Sendable {
         // FC keeps its connections for as long as the instance lives.
         configuration.idleTimeout = .seconds(365 * 86_400)
         configuration.requestTimeout = settings.timeout + .seconds(60)
-        configuration.answerAtOnce = { request in
-            loop.identify(&request)
-            return nil
-        }
-        if let immediate { configuration.answerAtOnce = { loop.answerAtOnce(&$0, immediate) } }
+        configuration.answerAtOnce = { loop.answerAtOnce(&$0, immediate) }
         let server: Server
         do throws(ServerError) {
             server = try Server(configuration, loops: loops) { loop.receive($0) }
@@ -104,17 +100,15 @@ final class ServeLoop: Sendable {
 
     // MARK: On the network thread
 
-    private func identify(_ request: inout Request) {
-        request.id = RequestID.of(request)
-        // The connection is the platform's own; who the caller is stands in a header alone.
-        request.sourceAddress = nil
-    }
-
     /// What is in memory; nothing is made for it that would have to wait.
+    ///
+    /// Every request comes by here first.
     ///
     /// - Parameter immediate: a parameter because each use of a property would count a reference that all threads share.
     private func answerAtOnce(_ request: inout Request, _ immediate: any ImmediateResponder) -> Response? {
-        identify(&request)
+        request.id = RequestID.of(request)
+        // The connection is the platform's own; who the caller is stands in a header alone.
+        request.sourceAddress = nil
         guard PlatformControl(request) == .request else { return nil }
         let start = clock.now()
         guard let response = immediate.respondAtOnce(to: request, at: start) else { return nil }

@@ -102,6 +102,15 @@ import Testing
         return [UInt8(packet.count), 0, 0, 0] + packet
     }
 
+    /// Whether the client has said all that it says before the server speaks again: a packet of the protocol, and if that is the
+    /// request for TLS, which has 32 bytes, the first record of TLS behind it.
+    private static func waitsForAnswer(_ bytes: [UInt8]) -> Bool {
+        guard bytes.count >= 4 else { return false }
+        let packet = 4 + Int(bytes[0]) + Int(bytes[1]) << 8 + Int(bytes[2]) << 16
+        guard packet == 36 else { return bytes.count >= packet }
+        return bytes.count >= 41 && bytes.count >= 41 + Int(bytes[39]) << 8 + Int(bytes[40])
+    }
+
     /// A server that greets, then listens to what it is told.
     private func heard(offersTLS: Bool, _ options: String) throws -> (bytes: [UInt8], error: DatabaseError?) {
         let told = DispatchSemaphore(value: 0)
@@ -110,11 +119,10 @@ import Testing
             let greeting = Self.greeting(offersTLS: offersTLS)
             _ = send(connection.descriptor, greeting, greeting.count, Int32(MSG_NOSIGNAL))
             var buffer = [UInt8](repeating: 0, count: 65_536)
-            // The first flight of TLS waits for an answer: what comes in half a second is all there is.
-            var patience = timeval(tv_sec: 0, tv_usec: 500_000)
+            var patience = timeval(tv_sec: 30, tv_usec: 0)
             setsockopt(
                 connection.descriptor, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
-            while true {
+            while !Self.waitsForAnswer(bytes) {
                 let count = recv(connection.descriptor, &buffer, buffer.count, 0)
                 guard count > 0 else { break }
                 bytes += buffer[..<count]

@@ -54,24 +54,9 @@ import Tokens
             try connection.execute("UPDATE token SET refresh_token = \(text), refresh_token_sealed_with = 'old'")
         }
 
-        /// As the version before sealed: each part with its length, the row's number, and whether there was a destination.
         private func seal(_ value: String, in column: [String], _ version: Int64, _ origin: String) throws -> String {
-            var context: [UInt8] = []
-            func append(_ number: Int64) {
-                for shift in stride(from: Int64(56), through: 0, by: -8) {
-                    context.append(UInt8(truncatingIfNeeded: number >> shift))
-                }
-            }
-            func append(_ part: String) {
-                append(Int64(part.utf8.count))
-                context += Array(part.utf8)
-            }
-            for part in ["token-server 2", column[0], "crm", "app", column[1]] { append(part) }
-            append(version)
-            append(Int64(1))
-            append(origin)
-            let ring = KeyRing(try MasterKeys(parsing: MasterKeys.text("old")))
-            return "2:" + (try ring.seal(Redacted(value), context: context))
+            try SealedText.make(
+                value, mark: 2, place: [column[0], "crm", "app", column[1]], version: version, destination: origin)
         }
 
         enum Call: Equatable {

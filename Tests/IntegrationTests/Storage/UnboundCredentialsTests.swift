@@ -43,23 +43,18 @@ import Tokens
             _ = try store.write("wx", RealmChange(config: .set(here)))
             _ = try store.write(id, ["key_1": .set(Redacted("canary"))])
             let version = try connection.rows("SELECT version FROM secret")[0].integer(0)
-            var context: [UInt8] = []
-            func append(_ number: Int64) {
-                for shift in stride(from: Int64(56), through: 0, by: -8) {
-                    context.append(UInt8(truncatingIfNeeded: number >> shift))
-                }
-            }
-            func append(_ part: String) {
-                append(Int64(part.utf8.count))
-                context += Array(part.utf8)
-            }
-            for part in ["token-server 3", "secret", "wx", "app", "credentials"] { append(part) }
-            append(version)
-            append(Int64(0))
-            append("")
-            let ring = KeyRing(try MasterKeys(parsing: MasterKeys.text("old")))
-            let text = "3:" + (try ring.seal(Redacted(#"{"key_1":"canary"}"#), context: context))
+            let text = try SealedText.make(
+                #"{"key_1":"canary"}"#, mark: 3, place: ["secret", "wx", "app", "credentials"], version: version,
+                destination: nil)
             try connection.execute("UPDATE secret SET credentials = \(text)")
+        }
+
+        /// A secret in clear that the predecessor left behind: it deleted realms alone.
+        func putInClearWithoutRealm() throws {
+            try putSealedForNone()
+            try connection.execute("DELETE FROM realm")
+            try connection.execute(
+                #"UPDATE secret SET credentials = '{"key_1":"canary"}', sealed_with = NULL, confirmed_for = NULL"#)
         }
 
         /// What the provider is sent; the failure where nothing is.
@@ -217,13 +212,10 @@ import Tokens
         #expect(try world.call() == (nil, .unconfirmed))
     }
 
-    /// The predecessor deleted realms and left their secrets.
     @Test(arguments: Driver.allCases)
     func `credentials whose realm is gone go nowhere when somebody makes it again`(_ driver: Driver) throws {
         let world = try World(driver)
-        try world.putSealedForNone()
-        try world.connection.execute("DELETE FROM realm")
-        try world.connection.execute(#"UPDATE secret SET credentials = '{"key_1":"canary"}', sealed_with = NULL"#)
+        try world.putInClearWithoutRealm()
         #expect(try world.admin("migrate").output.contains("secret.credentials: 1 sealed that were in clear\n"))
         #expect(try world.confirmedFor() == "")
         _ = try world.store.write("wx", RealmChange(config: .set(Self.there)))
@@ -248,10 +240,7 @@ import Tokens
     @Test(arguments: Driver.allCases)
     func `credentials in clear whose realm is gone go nowhere when the API makes it again`(_ driver: Driver) throws {
         let world = try World(driver)
-        try world.putSealedForNone()
-        try world.connection.execute("DELETE FROM realm")
-        try world.connection.execute(
-            #"UPDATE secret SET credentials = '{"key_1":"canary"}', sealed_with = NULL, confirmed_for = NULL"#)
+        try world.putInClearWithoutRealm()
         let service = try world.service(afterReading: { _ in })
         #expect(try Self.post("/api/realm", #"{"id":"wx","config":\#(Self.there)}"#, to: service).status == .ok)
         #expect(try world.call() == (nil, .unconfirmed))
@@ -262,12 +251,9 @@ import Tokens
     func `credentials in clear whose realm is gone are bound to nowhere by every write that makes it with a recipe`(
         _ driver: Driver
     ) throws {
-        let world = try World(driver)
-        try world.putSealedForNone()
         for former in [nil, try Self.destination(Self.here)] {
-            try world.connection.execute("DELETE FROM realm")
-            try world.connection.execute(
-                #"UPDATE secret SET credentials = '{"key_1":"canary"}', sealed_with = NULL, confirmed_for = NULL"#)
+            let world = try World(driver)
+            try world.putInClearWithoutRealm()
             _ = try world.store.write("wx", RealmChange(config: .set(Self.there), formerDestination: former))
             #expect(try world.confirmedFor() == "")
             #expect(try world.call() == (nil, .unconfirmed))
