@@ -4,9 +4,9 @@ extension Timestamp {
     /// Years outside 0000–9999 carry a sign and at least six digits, the expanded form of ISO 8601.
     package var iso8601: String {
         // Floored, so that an instant before 1970 lies in the second and on the day that hold it.
-        let (seconds, millisecond) = flooredDivision(milliseconds, by: 1_000)
+        let (seconds, millisecond) = flooredDivision(Int(milliseconds), by: 1_000)
         let (day, second) = flooredDivision(seconds, by: 86_400)
-        let date = CivilDate(day: day)
+        let date = CivilDate(daysSinceEpoch: day)
 
         var text: [UInt8] = []
         text.reserveCapacity(24)
@@ -33,34 +33,14 @@ extension Timestamp {
     }
 }
 
-/// A date of the proleptic Gregorian calendar.
-private struct CivilDate {
-    let year: Int64
-    let month: Int64
-    let day: Int64
-
-    /// The date of a day counted from 1970-01-01.
-    init(day number: Int64) {
-        // Years are counted from 1 March, so that a leap day is the last of its year; 400 of them have 146,097 days.
-        let (era, dayOfEra) = flooredDivision(number + 719_468, by: 146_097)
-        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        // From March on, five months have 153 days; this line meets every month's first day.
-        let monthFromMarch = (5 * dayOfYear + 2) / 153
-        day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
-        month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
-        year = era * 400 + yearOfEra + (month <= 2 ? 1 : 0)
-    }
-}
-
-private func flooredDivision(_ value: Int64, by divisor: Int64) -> (quotient: Int64, remainder: Int64) {
+private func flooredDivision(_ value: Int, by divisor: Int) -> (quotient: Int, remainder: Int) {
     let (quotient, remainder) = value.quotientAndRemainder(dividingBy: divisor)
     return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
 }
 
 extension [UInt8] {
     /// Appends a number that is not negative, zeros before it until it has that many digits.
-    fileprivate mutating func append(_ number: Int64, digits: Int) {
+    fileprivate mutating func append(_ number: Int, digits: Int) {
         let text = String(number).utf8
         for _ in 0..<Swift.max(0, digits - text.count) { append(UInt8(ascii: "0")) }
         append(contentsOf: text)

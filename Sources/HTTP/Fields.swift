@@ -61,6 +61,7 @@ package struct Field: Hashable, Sendable {
         package static let contentTypeOptions = Name(known: "x-content-type-options")
         package static let contentType = Name(known: "content-type")
         package static let cookie = Name(known: "cookie")
+        package static let date = Name(known: "date")
         package static let etag = Name(known: "etag")
         package static let host = Name(known: "host")
         package static let ifNoneMatch = Name(known: "if-none-match")

@@ -235,9 +235,14 @@ struct RecipeAnswer {
         return (code, found.first { $0.code == code && $0.message != nil }?.message)
     }
 
-    /// Whole seconds alone, a day at most; a date in the field is not read.
+    /// A day at most; a date is counted from the provider's own clock where the answer tells it (RFC 9110, 10.2.3).
     private var retryAfter: Duration? {
-        response.fields[.retryAfter].flatMap { Int64($0) }.flatMap { $0 > 0 ? .seconds(min($0, 86_400)) : nil }
+        guard let text = response.fields[.retryAfter] else { return nil }
+        let day = Duration.seconds(86_400)
+        if let seconds = Int64(text) { return seconds > 0 ? min(.seconds(seconds), day) : nil }
+        guard let date = Timestamp(httpDate: text) else { return nil }
+        let pause = date - (response.fields[.date].flatMap { Timestamp(httpDate: $0) } ?? now)
+        return pause > .zero ? min(pause, day) : nil
     }
 
     /// What every store has room for, and more than any provider issues.

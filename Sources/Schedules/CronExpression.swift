@@ -1,3 +1,5 @@
+internal import Clocks
+
 /// When a cron expression asks to run, as AWS and Alibaba's Function Compute write them.
 ///
 /// A time that clocks skip is skipped, and one that they show twice counts once, the first time: so does EventBridge Scheduler

@@ -1,3 +1,5 @@
+internal import Clocks
+
 /// What holds after the last change that a time zone's file lists: `EST5EDT,M3.2.0,M11.1.0` (POSIX `TZ`, RFC 8536, 3.3).
 struct DaylightRule: Sendable {
     /// The day on which clocks change, and the second of that day by the clocks before the change.

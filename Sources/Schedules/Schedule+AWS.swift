@@ -1,3 +1,5 @@
+internal import Clocks
+
 /// Schedule expressions of EventBridge: `rate(5 minutes)`, `cron(0 8 ? * MON-FRI *)`, `at(2026-12-01T08:00:00)`.
 ///
 /// https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html and, for rules,

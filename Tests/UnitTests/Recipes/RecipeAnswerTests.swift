@@ -177,14 +177,28 @@ import Tokens
         #expect(shown?.message?.hasSuffix("rid: 6543abcd-12345678-0badcafe") == true)
     }
 
-    @Test(arguments: [("30", Duration.seconds(30)), ("999999999", .seconds(86_400)), ("-1", nil), ("soon", nil)])
-    func `Retry-After is heeded in seconds, a day at most`(text: String, expected: Duration?) throws {
-        let fields = Fields([Field(.retryAfter, text)])
+    /// By the fixture's clock it is Tue, 14 Nov 2023 22:13:20 GMT.
+    @Test(
+        arguments: [
+            ("30", nil, .seconds(30)), ("999999999", nil, .seconds(86_400)), ("-1", nil, nil), ("soon", nil, nil),
+            ("9223372036854775807", nil, .seconds(86_400)),
+            ("Sat, 21 Nov 2026 01:20:35 GMT", "Sat, 21 Nov 2026 01:20:05 GMT", .seconds(30)),
+            ("Sat, 28 Nov 2026 01:20:35 GMT", "Sat, 21 Nov 2026 01:20:05 GMT", .seconds(86_400)),
+            ("Sat, 21 Nov 2026 01:20:05 GMT", "Sat, 21 Nov 2026 01:20:05 GMT", nil),
+            ("Tue, 14 Nov 2023 22:13:50 GMT", nil, .seconds(30)),
+            ("Tue, 14 Nov 2023 22:13:50 GMT", "unclear", .seconds(30)),
+            ("Tue, 14 Nov 2023 22:13:19 GMT", nil, nil),
+        ] as [(String, String?, Duration?)])
+    func `Retry-After is heeded in seconds and as a date, a day at most`(
+        text: String, date: String?, expected: Duration?
+    ) throws {
+        var fields = Fields([Field(.retryAfter, text)])
+        fields[.date] = date
         #expect(
             MintFixture.failure(
                 try MintFixture.mint(
-                    ScriptedClient(429, "", fields: fields), MintFixture.material(MintFixture.recipe(""))))?.retryAfter
-                == expected)
+                    ScriptedClient(429, "", fields: fields), MintFixture.material(MintFixture.recipe(""))))?
+                .retryAfter == expected)
     }
 
     @Test func `a provider's words are shown without secrets, control characters or end`() throws {
