@@ -4,7 +4,8 @@ import Testing
 /// The harness itself, on scripts in the place of the platform: a harness that cannot fail would prove nothing.
 @Suite struct LocalPlatformTests {
     private static let wellBehaved = """
-        trap 'kill $!; exit 0' TERM; sleep 60 &
+        sleep 60 &
+        trap 'kill $!; exit 0' TERM
         echo "token-server   http://127.0.0.1:40001/"
         echo "fake-provider  http://127.0.0.1:40002"
         echo "ready"
@@ -42,7 +43,7 @@ import Testing
     }
 
     @Test func `a process that outlives the platform is found and ended`() throws {
-        try withPrograms("trap 'exit 3' TERM; sleep 60 & echo ready; wait") { programs in
+        try withPrograms("sleep 60 & trap 'exit 3' TERM; echo ready; wait") { programs in
             let output = programs.appending(path: "output").path()
             let process = try ProcessSession(
                 programs.appending(path: "event-server").path(), [], environment: ["PATH": "/usr/bin:/bin"],

@@ -89,12 +89,12 @@ struct ProcessSession {
 
     /// Ends the process by SIGTERM, and whatever then is left of its session by SIGKILL.
     ///
-    /// - Returns: its exit status (128 + the signal that killed it), and what outlived it by more than a second.
+    /// - Returns: its exit status (128 + the signal that killed it), and what outlived it by more than five seconds.
     func stop() -> (status: Int32, survivors: [pid_t]) {
         kill(pid, SIGTERM)
-        if Self.poll(within: 15, { isRunning ? nil : true }) == nil { kill(pid, SIGKILL) }
+        if Self.poll(within: 60, { isRunning ? nil : true }) == nil { kill(pid, SIGKILL) }
         let status = wait()
-        _ = Self.poll(within: 1) { members.isEmpty ? true : nil }
+        _ = Self.poll(within: 5) { members.isEmpty ? true : nil }
         let survivors = members
         for member in survivors { kill(member, SIGKILL) }
         _ = Self.poll(within: 5) { members.isEmpty ? true : nil }
