@@ -12,9 +12,10 @@ struct Call {
     var text: String? { response.map { String(decoding: $0.body, as: UTF8.self) } }
 }
 
+/// Waits as long as a busy machine may take, unless told otherwise.
 func call(
     _ client: CurlClient, _ url: String, method: HTTP.Method = .get, fields: Fields = Fields(), body: String = "",
-    limits: ClientLimits = ClientLimits(), look: () -> Bool = { true }
+    limits: ClientLimits = ClientLimits(total: .seconds(60), connect: .seconds(60)), look: () -> Bool = { true }
 ) -> Call {
     var looks = 0
     var sents = 0

@@ -1,6 +1,7 @@
 import Curl
 import Foundation
 import HTTP
+import Locks
 import Testing
 
 private let short = ClientLimits(total: .milliseconds(600), connect: .milliseconds(300))
@@ -78,9 +79,8 @@ private let short = ClientLimits(total: .milliseconds(600), connect: .millisecon
     }
 
     @Test func `a port where nobody listens is no connection`() throws {
-        let server = try SocketServer(nil)
-        server.stop()
-        let call = call(CurlClient(), server.url)
+        let port = try ReservedPort()
+        let call = call(CurlClient(), "http://127.0.0.1:\(port.number)/token")
         #expect(call.error == .notSent(.connect))
         #expect(call.looks == 0)
         #expect(call.sents == 0)
@@ -164,12 +164,13 @@ private let short = ClientLimits(total: .milliseconds(600), connect: .millisecon
             }
         }
 
-        func serve(_ connection: SocketServer.Connection) {
-            connection.read()
+        /// - Parameter isOver: whether the caller has its answer.
+        func serve(_ connection: SocketServer.Connection, until isOver: () -> Bool) {
+            guard connection.read() else { return }
             switch self {
             case .reset: connection.resetOnClose()
             case .close: break
-            case .silence: Thread.sleep(forTimeInterval: 2)
+            case .silence: wait(until: isOver)
             case .partialHead: connection.write("HTTP/1.1 200 OK\r\nContent-")
             case .truncatedBody: connection.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
             case .truncatedChunks:
@@ -182,7 +183,7 @@ private let short = ClientLimits(total: .milliseconds(600), connect: .millisecon
                 connection.answer("", head: "HTTP/1.1 200 OK\r\nX: \(String(repeating: "x", count: 20_000))\r\n")
             case .slow:
                 connection.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n")
-                for _ in 0..<20 {
+                for _ in 0..<99 where !isOver() {
                     connection.write("x")
                     Thread.sleep(forTimeInterval: 0.1)
                 }
@@ -194,12 +195,23 @@ private let short = ClientLimits(total: .milliseconds(600), connect: .millisecon
 
     @Test(arguments: Trouble.allCases)
     func `after the request was sent every failure is ambiguous`(trouble: Trouble) throws {
-        let server = try SocketServer { trouble.serve($0) }
+        let isOver = Lock(false)
+        let server = try SocketServer { trouble.serve($0) { isOver.withLock { $0 } } }
         defer { server.stop() }
-        let call = call(CurlClient(), server.url, method: .post, body: "x", limits: short)
-        #expect(call.error == .ambiguous(trouble.expected))
-        #expect(call.looks == 1)
-        #expect(call.sents == 1)
+        // What ends by time may run out of it before anything was sent, on a busy machine; then there was too little.
+        var time = Duration.milliseconds(trouble.expected == .timeout ? 300 : 60_000)
+        var outcome: Call
+        repeat {
+            time *= 2
+            let limits = ClientLimits(total: time, connect: time)
+            outcome = call(CurlClient(), server.url, method: .post, body: "x", limits: limits)
+        } while outcome.error == .notSent(.connectTimeout) && time < .seconds(60)
+        // The server may read a little after the caller has given up.
+        wait { !server.requests.isEmpty }
+        isOver.withLock { $0 = true }
+        #expect(outcome.error == .ambiguous(trouble.expected))
+        #expect(outcome.looks == 1)
+        #expect(outcome.sents == 1)
         #expect(server.requests.count == 1)
     }
 

@@ -6,6 +6,7 @@ final class TLSServer {
     let url: String
     private let folder: URL
     private let process: ProcessSession
+    private let port: ReservedPort
 
     init() throws {
         folder = FileManager.default.temporaryDirectory.appendingPathComponent("tls-\(UUID().uuidString)")
@@ -20,16 +21,14 @@ final class TLSServer {
             ])
         guard request.status == 0 else { throw ProcessSession.Failure(description: request.errors) }
 
-        // A port that was free a moment ago; `s_server` says on standard output when it listens.
-        let probe = try SocketServer(nil)
-        let port = probe.port
-        probe.stop()
-        url = "https://localhost:\(port)/"
+        port = try ReservedPort()
+        url = "https://localhost:\(port.number)/"
         process = try ProcessSession(
             "/usr/bin/openssl",
-            ["s_server", "-4", "-accept", "127.0.0.1:\(port)", "-cert", certificate, "-key", key, "-www"],
+            ["s_server", "-4", "-accept", "127.0.0.1:\(port.number)", "-cert", certificate, "-key", key, "-www"],
             environment: [:], output: folder.appendingPathComponent("output").path)
-        guard process.waitForLine(beginning: "ACCEPT", within: 30) else {
+        // What `s_server` says when it listens.
+        guard process.waitForLine(beginning: "ACCEPT", within: 60) else {
             throw ProcessSession.Failure(description: process.output)
         }
     }

@@ -50,7 +50,7 @@ struct LocalPlatform {
             #expect(end.survivors.isEmpty, "processes it left behind")
         }
 
-        guard process.waitForLine(beginning: "ready", within: 60) else {
+        guard process.waitForLine(beginning: "ready", within: 180) else {
             throw Failure(description: "event-server is not ready; its output:\n\(process.output)")
         }
         try body(

@@ -49,7 +49,7 @@ import Testing
                 programs.appending(path: "event-server").path(), [], environment: ["PATH": "/usr/bin:/bin"],
                 output: output)
             #expect(process.waitForLine(beginning: "ready", within: 30))
-            let end = process.stop()
+            let end = process.stop(grace: 1)
             #expect(end.status == 3)
             #expect(end.survivors.count == 1)
             #expect(process.members.isEmpty)

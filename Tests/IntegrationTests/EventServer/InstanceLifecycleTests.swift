@@ -157,9 +157,9 @@ enum FrozenProcess {
         return text.split(separator: ")").last?.hasPrefix(" T") ?? false
     }
 
-    /// Waits until it is stopped, ten seconds at most.
+    /// Waits until it is stopped, a minute at most.
     static func waits(for process: pid_t) -> Bool {
-        for _ in 0..<1_000 {
+        for _ in 0..<6_000 {
             if isStopped(process) { return true }
             usleep(10_000)
         }

@@ -27,7 +27,7 @@ struct ServingFunction {
             LocalPlatform.products.appending(path: program).path(), [],
             environment: settings.filter { !$0.value.isEmpty }, output: folder + "/\(UUID().uuidString)")
         var port: UInt16?
-        for _ in 0..<1_000 where port == nil && process.isRunning {
+        for _ in 0..<12_000 where port == nil && process.isRunning {
             let line = lines(of: process).first { $0["event"] == "serving" }
             port = line?["port"]?.number?.integer.flatMap { UInt16(exactly: $0) }
             usleep(10_000)

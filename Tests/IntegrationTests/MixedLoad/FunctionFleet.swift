@@ -8,7 +8,8 @@ import Testing
 final class FunctionFleet: Sendable {
     final class Member: Sendable {
         let program: String
-        let port: UInt16
+        var port: UInt16 { reserved.number }
+        private let reserved: ReservedPort
         private let folder: String
         private let environment: [String: String]
         /// Nil while it is between two processes.
@@ -18,12 +19,11 @@ final class FunctionFleet: Sendable {
         var url: String { "http://127.0.0.1:\(port)" }
 
         init(_ program: String, _ environment: [String: String], folder: String) throws {
-            let first = try ServingFunction.start(program, environment, folder: folder)
+            reserved = try ReservedPort()
             self.program = program
             self.folder = folder
-            self.environment = environment.merging(["FC_CUSTOM_LISTEN_PORT": "\(first.port)"]) { _, new in new }
-            port = first.port
-            running = Lock(first)
+            self.environment = environment.merging(["FC_CUSTOM_LISTEN_PORT": "\(reserved.number)"]) { _, new in new }
+            running = Lock(try ServingFunction.start(program, self.environment, folder: folder))
         }
 
         /// Does something to it, unless somebody else is at it.

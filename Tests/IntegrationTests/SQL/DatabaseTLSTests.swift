@@ -34,7 +34,7 @@ import Testing
         try SocketServer { connection in
             var room: Int32 = 128 << 10
             setsockopt(connection.descriptor, SOL_SOCKET, SO_RCVBUF, &room, socklen_t(MemoryLayout<Int32>.size))
-            guard let server = try? RawHTTPConnection(port: port) else { return }
+            guard let server = try? RawHTTPConnection(port: port, timeout: 60) else { return }
             let descriptor = server.descriptor
             let back = DispatchSemaphore(value: 0)
             Thread.detachNewThread {

@@ -4,7 +4,7 @@ import SQL
 import Testing
 
 /// Migrations that meet each other, themselves and their own end, the same on every database.
-@Suite(.timeLimit(.minutes(2)))
+@Suite(.timeLimit(.minutes(5)))
 struct MigrationRunnerTests {
     /// A table that is widened, filled, renamed in one of its columns, and indexed.
     private func migrations() throws -> [Migration] {

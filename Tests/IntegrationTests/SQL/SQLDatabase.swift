@@ -23,31 +23,21 @@ enum Driver: String, CaseIterable, Sendable, CustomTestStringConvertible {
 struct TestDatabase: Sendable {
     let url: String
 
+    /// A connection that waits minutes for an answer or a lock, as a busy machine may need.
     func connection() throws -> any Connection {
         switch try DatabaseURL(parsing: url) {
-        case .mysql(let server): MariaDBConnection(MariaDBConfiguration(server))
-        case .sqlite(let file): SQLiteConnection(file: file)
+        case .mysql(let server): MariaDBConnection(.patient(server))
+        case .sqlite(let file): SQLiteConnection(file: file, busyTimeout: .seconds(180))
         }
     }
 
-    /// A connection that waits a minute for an answer, for statements that fill a table.
-    func patientConnection() throws -> any Connection {
-        switch try DatabaseURL(parsing: url) {
-        case .mysql(let server):
-            var configuration = MariaDBConfiguration(server)
-            configuration.readTimeout = .seconds(60)
-            return MariaDBConnection(configuration)
-        case .sqlite(let file): return SQLiteConnection(file: file)
-        }
-    }
-
-    /// A connection that gives up on a lock after a second or less.
+    /// A connection that gives up on a lock after a second or less, and waits minutes for the server to say so.
     func impatientConnection() throws -> any Connection {
         switch try DatabaseURL(parsing: url) {
         case .mysql(let server):
-            var configuration = MariaDBConfiguration(server)
-            configuration.readTimeout = .seconds(3)
-            return MariaDBConnection(configuration)
+            let connection = MariaDBConnection(.patient(server))
+            try connection.execute("SET SESSION innodb_lock_wait_timeout = 1")
+            return connection
         case .sqlite(let file): return SQLiteConnection(file: file, busyTimeout: .milliseconds(300))
         }
     }

@@ -3,7 +3,7 @@ import SQL
 import Testing
 
 /// What a statement answers, the same on every database.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct StatementTests {
     private func withTable(_ driver: Driver, _ body: (any Connection) throws -> Void) throws {
         let connection = try driver.database().connection()

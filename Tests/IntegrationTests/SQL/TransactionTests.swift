@@ -1,12 +1,13 @@
 import Foundation
 import HTTPServer
 import Locks
+import MariaDB
 import SQL
 import Synchronization
 import Testing
 
 /// All or nothing, the same on every database.
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct TransactionTests {
     private struct Refused: Error {}
 
@@ -82,9 +83,8 @@ struct TransactionTests {
                         isFirst = false
                         arrived.add(1, ordering: .sequentiallyConsistent)
                         // SQLite lets only one in: it does not wait for the other for ever.
-                        for _ in 0..<(driver == .sqlite ? 10 : 500)
-                        where arrived.load(ordering: .sequentiallyConsistent) < 2 {
-                            usleep(10_000)
+                        wait(within: .milliseconds(driver == .sqlite ? 100 : 60_000)) {
+                            arrived.load(ordering: .sequentiallyConsistent) == 2
                         }
                     }
                     do {
@@ -140,5 +140,14 @@ struct TransactionTests {
             #expect(try amounts(waiter) == [0, 0])
         }
         #expect(try amounts(waiter) == [1, 0])
+    }
+
+    @Test func `the server gives up on a lock before the answer is given up on`() throws {
+        let server = try MariaDBServer.shared()
+        for (patience, expected) in [(7, 5), (1, 1)] {
+            let connection = try server.connection { $0.readTimeout = .seconds(patience) }
+            let row = try connection.rows("SELECT @@innodb_lock_wait_timeout, @@lock_wait_timeout").first
+            #expect(row?.values == [.integer(Int64(expected)), .integer(Int64(expected))])
+        }
     }
 }

@@ -1,7 +1,7 @@
 import SQL
 import Testing
 
-@Suite(.timeLimit(.minutes(1)))
+@Suite(.timeLimit(.minutes(5)))
 struct ValueTests {
     static let values: [(type: String, value: SQL.Value)] = [
         ("BIGINT", .integer(.max)), ("BIGINT", .integer(.min)), ("BIGINT", .integer(0)), ("BIGINT", .null),

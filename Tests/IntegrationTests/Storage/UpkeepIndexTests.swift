@@ -34,7 +34,7 @@ import Tokens
     }
 
     @Test func `on MariaDB a tick reads as many rows as are due`() throws {
-        let connection = try Driver.mariaDB.migratedDatabase().patientConnection()
+        let connection = try Driver.mariaDB.migratedDatabase().connection()
         try fill(connection, 100_000)
         let store = DatabaseStore(connection)
         _ = try store.due(limit: 50)

@@ -38,7 +38,8 @@ final class MariaDBServer: Sendable {
     let options: Options
     let folder: String
     /// The port on 127.0.0.1; 0 without TCP.
-    let port: UInt16
+    var port: UInt16 { reserved?.number ?? 0 }
+    private let reserved: ReservedPort?
     private let process = Lock<Process?>(nil)
 
     /// One server for all suites that only need databases; it lives as long as the test process.
@@ -49,7 +50,7 @@ final class MariaDBServer: Sendable {
     init(_ options: Options = Options()) throws {
         self.options = options
         folder = try MariaDBTemplate.copy()
-        port = options.usesTCP || options.usesTLS ? try Self.freePort() : 0
+        reserved = options.usesTCP || options.usesTLS ? try ReservedPort() : nil
         if options.usesTLS { try MariaDBTemplate.makeCertificates(in: folder, names: options.certificateNames) }
         try start()
     }
@@ -80,15 +81,45 @@ final class MariaDBServer: Sendable {
     }
 
     /// A connection to one of this server's URLs, as root on the database `mysql` unless told otherwise.
+    ///
+    /// It waits as long as a busy machine may take, unless `configure` says how long.
     func connection(
         to url: String? = nil, _ configure: (inout MariaDBConfiguration) -> Void = { _ in }
     ) throws -> MariaDBConnection {
         guard case .mysql(let server) = try DatabaseURL(parsing: url ?? self.url()) else {
             throw Failure(description: "not a URL of a server")
         }
-        var configuration = MariaDBConfiguration(server)
+        var configuration = MariaDBConfiguration.patient(server)
         configure(&configuration)
         return MariaDBConnection(configuration)
+    }
+
+    /// Ends a connection; returns when the server has closed it.
+    func kill(connection id: Int64) throws {
+        let killer = try connection()
+        defer { killer.close() }
+        try killer.execute(Query(unsafeSQL: "KILL CONNECTION \(id)"))
+        try waitUntilClosed(id, watching: killer)
+    }
+
+    /// Waits until the server has closed a connection: it closes first, then takes it off its list.
+    func waitUntilClosed(_ id: Int64, watching observer: any SQL.Connection) throws {
+        let isClosed = try wait {
+            try observer.rows("SELECT id FROM information_schema.PROCESSLIST WHERE id = \(id)").isEmpty
+        }
+        if !isClosed { throw Failure(description: "connection \(id) is not closed") }
+    }
+
+    /// Waits until a connection is in the middle of `SELECT SLEEP(…)`.
+    func waitUntilAsleep(_ id: Int64) throws {
+        let observer = try connection()
+        defer { observer.close() }
+        let isAsleep = try wait {
+            try !observer.rows(
+                "SELECT id FROM information_schema.PROCESSLIST WHERE id = \(id) AND state = 'User sleep'"
+            ).isEmpty
+        }
+        if !isAsleep { throw Failure(description: "connection \(id) does not sleep") }
     }
 
     /// Ends the server as a crash would.
@@ -106,8 +137,8 @@ final class MariaDBServer: Sendable {
     func sigstop() {
         process.withLock { process in
             guard let server = process?.server else { return }
-            kill(server, SIGSTOP)
-            for _ in 0..<1_000 where !Self.isStopped(server) { usleep(1_000) }
+            Glibc.kill(server, SIGSTOP)
+            wait { Self.isStopped(server) }
         }
     }
 
@@ -121,7 +152,7 @@ final class MariaDBServer: Sendable {
     }
 
     func sigcont() {
-        process.withLock { _ = $0.map { kill($0.server, SIGCONT) } }
+        process.withLock { _ = $0.map { Glibc.kill($0.server, SIGCONT) } }
     }
 
     private var arguments: [String] {
@@ -149,7 +180,7 @@ final class MariaDBServer: Sendable {
     private func start() throws {
         let started = try Self.spawn(arguments, folder: folder)
         process.withLock { $0 = started }
-        let deadline = ContinuousClock.now + .seconds(30)
+        let deadline = ContinuousClock.now + .seconds(180)
         while ContinuousClock.now < deadline {
             let probe = try connection()
             if (try? probe.rows("SELECT 1")) != nil { return }
@@ -163,7 +194,7 @@ final class MariaDBServer: Sendable {
     private func stop(keepingFolder: Bool) {
         process.withLock { process in
             if let running = process {
-                kill(running.server, SIGKILL)
+                Glibc.kill(running.server, SIGKILL)
                 running.guardian.release(saying: keepingFolder ? "keep" : "")
             }
             process = nil
@@ -187,20 +218,15 @@ final class MariaDBServer: Sendable {
         }
         return Process(guardian: guardian, server: server)
     }
+}
 
-    private static func freePort() throws -> UInt16 {
-        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-        defer { close(socket) }
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let code = withUnsafeMutablePointer(to: &address) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { pointer in
-                bind(socket, pointer, size) == 0 ? getsockname(socket, pointer, &size) : -1
-            }
-        }
-        guard code == 0 else { throw Failure(description: "no free port") }
-        return UInt16(bigEndian: address.sin_port)
+extension MariaDBConfiguration {
+    /// For tests that are not about time: what a busy machine takes is none of their business.
+    static func patient(_ server: DatabaseURL.Server) -> MariaDBConfiguration {
+        var configuration = MariaDBConfiguration(server)
+        configuration.connectTimeout = .seconds(180)
+        configuration.readTimeout = .seconds(180)
+        configuration.writeTimeout = .seconds(180)
+        return configuration
     }
 }

@@ -89,15 +89,17 @@ struct ProcessSession {
 
     /// Ends the process by SIGTERM, and whatever then is left of its session by SIGKILL.
     ///
-    /// - Returns: its exit status (128 + the signal that killed it), and what outlived it by more than five seconds.
-    func stop() -> (status: Int32, survivors: [pid_t]) {
+    /// - Parameter grace: for how many seconds what it started may outlive it; a busy machine takes its time to end what was told
+    ///   to end.
+    /// - Returns: its exit status (128 + the signal that killed it), and what outlived it by more than the grace.
+    func stop(grace: Double = 30) -> (status: Int32, survivors: [pid_t]) {
         kill(pid, SIGTERM)
         if Self.poll(within: 60, { isRunning ? nil : true }) == nil { kill(pid, SIGKILL) }
         let status = wait()
-        _ = Self.poll(within: 5) { members.isEmpty ? true : nil }
+        _ = Self.poll(within: grace) { members.isEmpty ? true : nil }
         let survivors = members
         for member in survivors { kill(member, SIGKILL) }
-        _ = Self.poll(within: 5) { members.isEmpty ? true : nil }
+        _ = Self.poll(within: 30) { members.isEmpty ? true : nil }
         return (status, survivors)
     }
 

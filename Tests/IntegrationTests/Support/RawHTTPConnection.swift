@@ -30,7 +30,7 @@ final class RawHTTPConnection {
     private var received: [UInt8] = []
     private var isOpen = true
 
-    init(port: UInt16, address host: UInt32 = 0x7F00_0001, timeout: Int = 10) throws {
+    init(port: UInt16, address host: UInt32 = 0x7F00_0001, timeout: Int = 60) throws {
         descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         var time = timeval(tv_sec: timeout, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
