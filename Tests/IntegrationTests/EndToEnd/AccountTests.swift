@@ -86,7 +86,7 @@ import Testing
         }
         var texts = try accounts()
         var log = Log("")
-        for _ in 0..<100 {
+        for _ in 0..<600 {
             usleep(100_000)
             let before = invocations(texts)
             texts = try accounts()
@@ -115,17 +115,33 @@ import Testing
         #expect(log.billed.values.contains { $0 > 0 })
     }
 
+    /// The account of what the platform asks when it starts, and of five calls, none of them beside another.
+    private func accountOfFiveCalls(_ url: String) throws -> JSON.Value {
+        var text = JSON.Value.null
+        /// A call is entered when its instance is free again, a moment after its answer.
+        func waitForInvocations(_ count: Int64) throws -> Int64 {
+            var entered: Int64 = 0
+            try wait {
+                text = try account(url)
+                entered = text["totals"]?["invocations"]?.number?.integer ?? 0
+                return entered >= count
+            }
+            return entered
+        }
+        var count = try waitForInvocations(1)
+        for _ in 0..<5 {
+            _ = try OneShotHTTP.send("GET", url + "/pong")
+            count = try waitForInvocations(count + 1)
+        }
+        return text
+    }
+
     @Test(arguments: ["lambda", "fc"])
     func `each invocation is listed with what it took, and is cold for one request of each instance`(cloud: String)
         throws
     {
         try LocalPlatform.run(options: ["--platform", cloud, "--memory", "256"]) { platform in
-            for _ in 0..<5 { _ = try OneShotHTTP.send("GET", platform.url + "/pong") }
-            var text = try account(platform.url)
-            for _ in 0..<500 where (text["totals"]?["invocations"]?.number?.integer ?? 0) < 6 {
-                usleep(10_000)
-                text = try account(platform.url)
-            }
+            let text = try accountOfFiveCalls(platform.url)
             let entries = text["invocations"]?.array ?? []
             #expect(entries.count >= 6)
             var colds: [Int64: Int] = [:]
@@ -156,20 +172,15 @@ import Testing
     func `each invocation says what it costs in dollars and yuan, and the totals are their sum`(cloud: String) throws {
         let options = ["--platform", cloud, "--memory", "256", "--cpu", "0.5", "--concurrency", "1"]
         try LocalPlatform.run(options: options) { platform in
-            for _ in 0..<5 { _ = try OneShotHTTP.send("GET", platform.url + "/pong") }
-            var text = try account(platform.url)
-            for _ in 0..<500 where (text["totals"]?["invocations"]?.number?.integer ?? 0) < 6 {
-                usleep(10_000)
-                text = try account(platform.url)
-            }
+            let text = try accountOfFiveCalls(platform.url)
             let rate = try PriceSheet.exchange().price("per_dollar")
             var dollars = 0.0
             let entries = text["invocations"]?.array ?? []
             // The line comes a moment after the entry.
             var log = Log(platform.process.output)
-            for _ in 0..<500 where !entries.allSatisfy({ log.prices[$0["request_id"]?.string ?? ""] != nil }) {
-                usleep(10_000)
+            wait {
                 log = Log(platform.process.output)
+                return entries.allSatisfy { log.prices[$0["request_id"]?.string ?? ""] != nil }
             }
             #expect(entries.count >= 6)
             for entry in entries {

@@ -54,11 +54,7 @@ import Testing
                     let id = try #require(refused["x-request-id"])
                     #expect(try refused.json()["request_id"]?.string == id, "\(url)\(target)")
                     // The line is written a moment later.
-                    let isLogged = (0..<500).contains { _ in
-                        if platform.process.output.contains("\"request_id\":\"\(id)\"") { return true }
-                        usleep(10_000)
-                        return false
-                    }
+                    let isLogged = wait { platform.process.output.contains("\"request_id\":\"\(id)\"") }
                     #expect(isLogged, "\(url)\(target)")
                 }
             }

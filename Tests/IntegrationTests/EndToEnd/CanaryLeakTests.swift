@@ -100,10 +100,9 @@ import TokenAPI
             LocalPlatform.products.appending(path: program).path(), arguments[program] ?? [], environment: environment,
             output: folder + "/output")
         // It has begun its work: a function says so, the others wait for a database that never speaks.
-        for _ in 0..<2_000 where database.connections == 0 && !session.output.contains("serving") { usleep(10_000) }
+        wait { database.connections > 0 || session.output.contains("serving") }
         kill(session.pid, SIGSEGV)
-        for _ in 0..<2_000 where session.isRunning { usleep(10_000) }
-        #expect(!session.isRunning)
+        #expect(wait { !session.isRunning })
         let output = session.output
         _ = session.stop()
         #expect(!output.contains("rsp") && !output.contains("Backtrac"), "\(output)")
@@ -175,8 +174,7 @@ import TokenAPI
                 programs.appending(path: program).path(), options, environment: environment,
                 output: "\(folder)/output-\(number)")
             // One that starts all the same is ended.
-            for _ in 0..<2_000 where session.isRunning { usleep(10_000) }
-            #expect(!session.isRunning, "\(variable) is \(value)")
+            #expect(wait { !session.isRunning }, "\(variable) is \(value)")
             let status = session.stop().status
             #expect(status != 0, "\(variable) is \(value)")
             #expect(session.output.contains(variable), "\(variable) is named: \(session.output)")

@@ -6,10 +6,16 @@ import Testing
 
 /// The local platform as Function Compute: the same executables, serving HTTP themselves.
 @Suite(.serialized) struct ComputePlatformTests {
-    private func run(_ options: [String] = [], _ body: (LocalPlatform) throws -> Void) throws {
-        try LocalPlatform.run(options: ["--platform", "fc"] + options) { platform in
+    /// - Parameter gated: the provider of the realm in the place of the platform's own; a call of it may take 15 seconds.
+    private func run(
+        _ options: [String] = [], gated: GatedProvider? = nil, _ body: (LocalPlatform) throws -> Void
+    ) throws {
+        try LocalPlatform.run(
+            environment: gated?.environment ?? [:], options: ["--platform", "fc", "--timeout-ms", "60000"] + options
+        ) { platform in
             let realm = """
-                {"id": "wx", "config": {"url": "\(platform.provider)/cgi-bin/token", "arguments": [
+                {"id": "wx", "policy": {"timeout": 15, "patience": 60}, "config": {
+                 "url": "\(gated?.url ?? platform.provider + "/cgi-bin/token")", "arguments": [
                     {"name": "appid", "place": "url", "value": "$key_1"}, {"name": "secret", "place": "url", "value": "s"},
                     {"name": "grant_type", "place": "url", "value": "client_credential"}],
                  "token_path": "access_token", "expires_in_path": "expires_in"}}
@@ -63,38 +69,54 @@ import Testing
 
     @Test func `beyond what its instances take the platform says 429, and starts another where it may`() throws {
         for (instances, expected) in [(1, Set([200, 429])), (2, Set([200]))] {
-            try run(["--instance-concurrency", "20", "--concurrency", "\(instances)"]) { platform in
+            let provider = try GatedProvider()
+            defer { provider.stop() }
+            let options = ["--instance-concurrency", "20", "--concurrency", "\(instances)"]
+            try run(options, gated: provider) { platform in
                 _ = try token(platform.url)
-                let fault = #"{"endpoint": "/cgi-bin/token", "fault": "delay", "delay_ms": 1500}"#
-                let control = platform.provider + "/_fake-provider/faults"
-                #expect(try OneShotHTTP.send("POST", control, json: fault).status == 204)
                 let statuses = Lock<[Int]>([])
-                concurrently(30) { _ in
-                    let answer = try? OneShotHTTP.send("GET", platform.url + "/api/token?realm=wx&key=app&flush=true")
-                    statuses.withLock { $0.append(answer?.status ?? 0) }
+                // Nobody is answered before all are there: those beyond the limit are refused, or there is another instance.
+                provider.close()
+                concurrently(31) { number in
+                    if number == 30 {
+                        wait(within: .seconds(12)) {
+                            instances == 1 ? statuses.withLock { $0.count } == 10 : (try? started(platform)) == 2
+                        }
+                        provider.open()
+                    } else {
+                        let flush = platform.url + "/api/token?realm=wx&key=app&flush=true"
+                        let answer = try? OneShotHTTP.send("GET", flush)
+                        statuses.withLock { $0.append(answer?.status ?? 0) }
+                    }
                 }
                 #expect(Set(statuses.withLock { $0 }) == expected)
                 if instances == 1 { #expect(statuses.withLock { $0.count { $0 == 429 } } == 10) }
-                let account = try OneShotHTTP.send("GET", platform.url + "/_event-server/invocations").json()
-                #expect(account["totals"]?["instances_started"]?.number?.integer == Int64(instances))
+                #expect(try started(platform) == Int64(instances))
             }
         }
     }
 
+    /// How many instances of `token-server` were started.
+    private func started(_ platform: LocalPlatform) throws -> Int64? {
+        let account = try OneShotHTTP.send("GET", platform.url + "/_event-server/invocations").json()
+        return account["totals"]?["instances_started"]?.number?.integer
+    }
+
     @Test func `a function that is killed is a 502 for who was on it, and the next one is started`() throws {
-        try run { platform in
+        let provider = try GatedProvider()
+        defer { provider.stop() }
+        try run(gated: provider) { platform in
             _ = try token(platform.url)
-            let fault = #"{"endpoint": "/cgi-bin/token", "fault": "delay", "delay_ms": 3000}"#
-            #expect(
-                try OneShotHTTP.send("POST", platform.provider + "/_fake-provider/faults", json: fault).status == 204)
-            let killer = Thread {
-                usleep(500_000)
+            provider.close()
+            defer { provider.open() }
+            Thread.detachNewThread {
+                // It is killed while the provider has its call.
+                wait(within: .seconds(12)) { provider.calls == 2 }
                 for member in platform.process.members {
                     let name = try? String(contentsOf: URL(filePath: "/proc/\(member)/comm"), encoding: .utf8)
                     if name == "token-server\n" { kill(member, SIGKILL) }
                 }
             }
-            killer.start()
             let lost = try OneShotHTTP.send("GET", platform.url + "/api/token?realm=wx&key=app&flush=true")
             #expect(lost.status == 502)
             #expect(try lost.json()["ErrorCode"] == "ProcessExited")

@@ -121,7 +121,9 @@ import Testing
         let timed = try #require(tables.dropFirst().first?["rows"]?.array)
         #expect(timed.count == 2 + 1)
         #expect(timed.last?["yuan per 10,000"]?.number?.text == "0.02733")
-        #expect(timed.allSatisfy { ($0["calls"]?.number?.integer ?? 0) > 0 && $0["failed calls"] == 0 })
+        #expect(timed.allSatisfy { $0["failed calls"] == 0 })
+        // A busy machine may complete none in a second.
+        #expect(timed.contains { ($0["calls"]?.number?.integer ?? 0) > 0 })
     }
 
     @Test(arguments: [SIGINT, SIGTERM]) func `one that is interrupted leaves neither process nor file`(
@@ -136,8 +138,7 @@ import Testing
         let scratch = "/tmp/cost-benchmark-\(run.pid)"
         #expect(run.waitForLine(beginning: "cost-benchmark: calls 2 of 24", within: 120))
         // The load, the platform, its provider and at least one instance, beside itself.
-        for _ in 0..<1_000 where run.members.count < 5 { usleep(10_000) }
-        #expect(run.members.count >= 5)
+        #expect(wait { run.members.count >= 5 })
         #expect(FileManager.default.fileExists(atPath: scratch))
         kill(run.pid, signal)
         let end = run.stop()

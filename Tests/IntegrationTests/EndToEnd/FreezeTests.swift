@@ -10,7 +10,7 @@ import Testing
     /// Makes a realm whose answers a cache may keep for so long.
     private func register(_ platform: LocalPlatform, maxAge: Int = 60) throws {
         let realm = """
-            {"id": "wx", "policy": {"overlap": \(maxAge + 1), "patience": 1}, "config": {
+            {"id": "wx", "policy": {"overlap": \(maxAge + 10), "patience": 10}, "config": {
                 "url": "\(platform.provider)/cgi-bin/token", "arguments": [
                     {"name": "appid", "place": "url", "value": "$key_1"}, {"name": "secret", "place": "url", "value": "s"},
                     {"name": "grant_type", "place": "url", "value": "client_credential"}],
@@ -38,16 +38,21 @@ import Testing
     @Test(arguments: ["lambda", "fc"])
     func `after a freeze longer than its answers may be kept the cache asks the server`(cloud: String) throws {
         try LocalPlatform.run(options: ["--platform", cloud, "--freeze", "--concurrency", "1"]) { platform in
-            try register(platform, maxAge: 4)
+            try register(platform, maxAge: 3)
             let first = try token(platform.cache)
-            let again = try token(platform.cache)
-            #expect(again["source"] == "memory")
+            // On a busy machine an answer may be too old for the next call: then that one fetches it anew.
+            var again = first
+            #expect(
+                try wait {
+                    again = try token(platform.cache)
+                    return again["source"] == "memory"
+                })
             #expect(again["token"] == first["token"])
             #expect(frozen("token-server-cache", of: platform).count == 1)
             // While it is stopped the token is replaced, and its time for answering from memory ends.
             let flushed = try token(platform.url, "&flush=true")
             #expect(flushed["token"] != first["token"])
-            Thread.sleep(forTimeInterval: 4.2)
+            Thread.sleep(forTimeInterval: 3.2)
             #expect(frozen("token-server-cache", of: platform).count == 1)
             let thawed = try token(platform.cache)
             #expect(thawed["source"] == "database")
@@ -78,11 +83,11 @@ import Testing
             try register(platform)
             let first = try token(platform.url)
             #expect(frozen("token-server", of: platform).count == 1)
-            let killer = try server.connection(to: url)
+            let observer = try server.connection(to: url)
             let others = "FROM information_schema.processlist WHERE db = DATABASE() AND id <> CONNECTION_ID()"
-            let open = try killer.rows(Query(unsafeSQL: "SELECT id \(others)"))
+            let open = try observer.rows(Query(unsafeSQL: "SELECT id \(others)"))
             #expect(!open.isEmpty)
-            for row in open { try killer.execute(Query(unsafeSQL: "KILL CONNECTION \(row.integer(0))")) }
+            for row in open { try server.kill(connection: row.integer(0)) }
             let next = try token(platform.url)
             #expect(next["source"] == "database")
             #expect(next["token"] == first["token"])

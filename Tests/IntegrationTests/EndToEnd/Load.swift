@@ -29,13 +29,8 @@ final class Load: Sendable {
     }
 
     /// Whether an answer with this status comes after an instant.
-    func waitForStatus(_ status: Int, after instant: ContinuousClock.Instant, within seconds: Int) -> Bool {
-        let deadline = ContinuousClock.now + .seconds(seconds)
-        while ContinuousClock.now < deadline {
-            if answers.withLock({ $0.contains { $0.at > instant && $0.answer.status == status } }) { return true }
-            Thread.sleep(forTimeInterval: 0.02)
-        }
-        return false
+    func waitForStatus(_ status: Int, after instant: ContinuousClock.Instant) -> Bool {
+        wait { answers.withLock { $0.contains { $0.at > instant && $0.answer.status == status } } }
     }
 
     /// Ends the threads and answers everything that they were answered.

@@ -19,7 +19,7 @@ import Testing
                 data + "/run",
             ], environment: settings.merging(environment) { $1 }, output: data + "/output-\(UUID().uuidString)")
         defer { #expect(process.stop().survivors.isEmpty) }
-        try #require(process.waitForLine(beginning: "ready: ", within: 60), "\(process.output)")
+        try #require(process.waitForLine(beginning: "ready: ", within: 180), "\(process.output)")
         let line = try #require(process.output.split(separator: "\n").first { $0.hasPrefix("ready: ") })
         try body(String(line.dropFirst("ready: ".count)), process)
     }

@@ -148,16 +148,15 @@ import Testing
             let before = try token(platform)
             let load = Load(url: platform.url + "/api/token?realm=wxgzh&key=wxgzh_secret")
             load.start(threads: 8)
-            Thread.sleep(forTimeInterval: 0.5)
+            #expect(load.waitForStatus(200, after: .now))
             server.kill9()
-            Thread.sleep(forTimeInterval: 1)
+            #expect(load.waitForStatus(503, after: .now), "the database was away")
             try server.restart()
-            #expect(load.waitForStatus(200, after: .now, within: 20), "recovered without a restart of the functions")
+            #expect(load.waitForStatus(200, after: .now), "recovered without a restart of the functions")
             let answers = load.stop()
 
             #expect(Set(answers.map(\.status)).isSubset(of: [200, 503]))
             let refused = answers.filter { $0.status == 503 }
-            #expect(!refused.isEmpty, "the database was away")
             for answer in refused {
                 #expect(answer["retry-after"] != nil)
                 #expect(try answer.json()["type"] == "/problems/database-unavailable")
@@ -174,7 +173,7 @@ import Testing
     // MARK: Load
 
     @Test func `three hundred connections fail no request and leave nothing behind`() throws {
-        let seconds = ProcessInfo.processInfo.environment["SOAK"] == nil ? 2 : 30
+        let requests = ProcessInfo.processInfo.environment["SOAK"] == nil ? 1_000 : 100_000
         try LocalPlatform.run(options: ["--concurrency", "8"]) { platform in
             try register(platform)
             _ = try token(platform)
@@ -182,17 +181,13 @@ import Testing
                 let run = try Program.run(
                     "/usr/bin/ab",
                     keepAlive + [
-                        "-q", "-c", "300", "-t", "\(seconds)", "-n", "100000000",
+                        "-q", "-l", "-c", "300", "-s", "120", "-n", "\(requests)",
                         platform.url + "/api/token?realm=wxgzh&key=wxgzh_secret",
                     ])
                 let text = run.output + run.errors
-                // ab counts an answer of another length as failed; what is left of a token's life may lose a digit.
-                let complete = try #require(figure("Complete requests:", in: text), "\(text)")
-                #expect(complete > 20)
+                #expect(figure("Complete requests:", in: text) == requests, "\(text)")
+                #expect(figure("Failed requests:", in: text) == 0, "\(text)")
                 #expect(!text.contains("Non-2xx responses"))
-                for kind in ["(Connect", " Receive", " Exceptions"] {
-                    #expect(figure("\(kind): ", in: text) ?? 0 == 0, "\(text)")
-                }
             }
             #expect(try calls(platform) == 1)
             let account = try OneShotHTTP.send("GET", platform.url + "/_event-server/invocations").json()
@@ -288,7 +283,7 @@ import Testing
                 "--data", folder + "/data",
             ] + options,
             environment: environment, output: folder + "/output")
-        let isReady = process.waitForLine(beginning: "ready", within: 30)
+        let isReady = process.waitForLine(beginning: "ready", within: 180)
         let end = process.stop()
         #expect(!isReady)
         #expect(end.status == 1)

@@ -110,7 +110,7 @@ import Testing
                     "TOKEN_SERVER_URL": "http://127.0.0.1:1",
                 ], output: "\(folder)/\(program)")
             defer { _ = process.stop() }
-            for _ in 0..<1_000 where !process.output.contains(#""event":"serving""#) { usleep(10_000) }
+            #expect(wait { process.output.contains(#""event":"serving""#) }, "\(process.output)")
             let limits = try String(contentsOfFile: "/proc/\(process.pid)/limits", encoding: .utf8)
             let line = limits.split(separator: "\n").first { $0.hasPrefix("Max core file size") }
             #expect(line?.split(separator: " ").filter { Int($0) != nil } == ["0", "0"], "\(limits)")

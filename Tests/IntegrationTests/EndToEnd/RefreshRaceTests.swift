@@ -11,10 +11,12 @@ import Testing
     private struct World: Sendable {
         let platform: LocalPlatform
 
-        init(_ platform: LocalPlatform, policy: String) throws {
+        /// - Parameter provider: its token endpoint; by default that of the platform's own provider.
+        init(_ platform: LocalPlatform, policy: String, provider: String? = nil) throws {
             self.platform = platform
+            let url = provider ?? platform.provider + "/cgi-bin/token"
             let realm = """
-                {"id": "wx", "policy": \(policy), "config": {"url": "\(platform.provider)/cgi-bin/token", "arguments": [
+                {"id": "wx", "policy": \(policy), "config": {"url": "\(url)", "arguments": [
                     {"name": "appid", "place": "url", "value": "$key_1"}, {"name": "secret", "place": "url", "value": "$key_2"},
                     {"name": "grant_type", "place": "url", "value": "client_credential"}],
                  "token_path": "access_token", "expires_in_path": "expires_in"}}
@@ -62,26 +64,38 @@ import Testing
     }
 
     private static func run(
-        _ concurrency: Int, policy: String, _ body: (World, any SQL.Connection) throws -> Void
+        _ concurrency: Int, policy: String, gated: GatedProvider? = nil, options: [String] = [],
+        _ body: (World, any SQL.Connection) throws -> Void
     ) throws {
         let server = try MariaDBServer.shared()
         let url = try server.freshDatabase()
         try LocalPlatform.run(
-            environment: ["DATABASE_URL": url], options: ["--concurrency", "\(concurrency)"]
+            environment: ["DATABASE_URL": url].merging(gated?.environment ?? [:]) { $1 },
+            options: ["--concurrency", "\(concurrency)"] + options
         ) { platform in
-            try body(try World(platform, policy: policy), try server.connection(to: url))
+            let world = try World(platform, policy: policy, provider: gated?.url)
+            try body(world, try server.connection(to: url))
         }
     }
 
     @Test func `three hundred callers on fifty instances and one expired secret are one upstream call`() throws {
-        try Self.run(50, policy: "{}") { world, database in
+        let provider = try GatedProvider()
+        defer { provider.stop() }
+        // Time for the one call and for those who wait for it, on a busy machine too.
+        let policy = #"{"timeout": 15, "patience": 60}"#
+        try Self.run(50, policy: policy, gated: provider, options: ["--timeout-ms", "60000"]) { world, database in
             try world.register("app")
             #expect(try world.ask("app").json()["source"] == "upstream")
             try database.execute("UPDATE token SET expires_at = 1000, minted_at = 1")
-            // Long enough for every instance to start and to find somebody else at it.
-            try world.control("faults", #"{"endpoint": "/cgi-bin/token", "fault": "delay", "delay_ms": 4500}"#)
+            // Every instance starts and finds somebody else at it, as far as that takes no longer than the call may.
+            provider.close()
             let answers = Lock<[Answer]>([])
-            concurrently(300) { _ in
+            concurrently(301) { number in
+                if number == 300 {
+                    wait(within: .seconds(10)) { world.instances().count == 50 }
+                    provider.open()
+                    return
+                }
                 guard let answer = try? world.ask("app") else { return }
                 answers.withLock { $0.append(answer) }
             }
@@ -91,9 +105,8 @@ import Testing
             let tokens = try all.compactMap { try $0.json()["token"]?.string }
             #expect(tokens.count == 300)
             #expect(Set(tokens).count == 1)
-            // On a busy machine the first are done before the last are needed.
-            #expect((40...50).contains(world.instances().count), "\(world.instances().count)")
-            #expect(try world.calls("app") == 2)
+            #expect((10...50).contains(world.instances().count), "\(world.instances().count)")
+            #expect(provider.calls == 2)
         }
     }
 
@@ -107,8 +120,9 @@ import Testing
     private static let secrets = 10
     /// How long a stopped instance stands still: longer than a lease.
     private static let freeze = Duration.milliseconds(1_600)
-    /// One lease, the time in which a caller's own instance stood still, and what a loaded machine may add.
-    private static let longestWait = Duration.seconds(1) + freeze + .seconds(isUnderThreadSanitizer ? 15 : 5)
+    /// One lease, the time in which a caller's own instance stood still, and what a loaded machine may add: far from the minute
+    /// after which the platform ends a request.
+    private static let longestWait = Duration.seconds(1) + freeze + .seconds(30)
 
     /// What a round showed.
     private struct Tally {
@@ -124,16 +138,17 @@ import Testing
     ) throws {
         // Both signals together: 20 holders lost, 200 in the long form.
         let wanted = ProcessInfo.processInfo.environment["SOAK"] != nil ? 100 : 10
-        try Self.run(32, policy: Self.scaled) { world, database in
+        try Self.run(32, policy: Self.scaled, options: ["--timeout-ms", "60000"]) { world, database in
             try world.control("rules", #"{"life_seconds": 25, "overlap_seconds": 3}"#)
             var tally = Tally()
             var round = 0
             // A signal may fall before or after every lease: as many rounds again, and three more.
             while tally.holders < wanted, round < wanted / 5 * 2 + 3 {
                 let keys = (0..<Self.secrets).map { "k\(round)-\($0)" }
+                var early: [String: Int64] = [:]
                 for key in keys {
                     try world.register(key)
-                    _ = try world.ask(key)
+                    while try world.ask(key).status != 200, early[key, default: 0] < 20 { early[key, default: 0] += 1 }
                 }
                 try world.control(
                     "faults",
@@ -141,7 +156,8 @@ import Testing
                 let (holders, unanswered) = try lose(keys, by: signal, in: world, database)
                 tally.holders += holders
                 for key in keys {
-                    tally.lost += try judge(key, in: world, database, unanswered: unanswered[key] ?? 0)
+                    let inVain = early[key, default: 0] + unanswered[key, default: 0]
+                    tally.lost += try judge(key, in: world, database, unanswered: inVain)
                 }
                 round += 1
             }
@@ -159,15 +175,23 @@ import Testing
     ) throws -> (holders: Int, unanswered: [String: Int64]) {
         let errors = Lock<[String]>([])
         let unanswered = Lock<[String: Int64]>([:])
+        let areOver = Lock(false)
         let flushes = Thread {
             concurrently(keys.count) { index in
                 usleep(UInt32.random(in: 0...100_000))
                 // Its own instance is lost: whatever it is told is right.
                 _ = try? world.ask(keys[index], "&flush=true")
             }
+            areOver.withLock { $0 = true }
         }
         flushes.start()
-        usleep(UInt32.random(in: 20_000...350_000))
+        // At any moment since the first has its lease: the others are before, in or after theirs.
+        try wait {
+            if areOver.withLock({ $0 }) { return true }
+            let held = try database.rows("SELECT `key` FROM token WHERE lease_until IS NOT NULL")
+            return try held.contains { keys.contains(try $0.text(0)) }
+        }
+        usleep(UInt32.random(in: 0...250_000))
         let instances = world.instances()
         for instance in instances { kill(instance, signal) }
         // Nobody is left who could give a lease back: those that stand are of the lost.
@@ -205,7 +229,9 @@ import Testing
         let answer = try world.ask(key)
         // An instance that was just killed takes the request that it was given with it.
         if answer.status == 502 { return }
-        if answer.status == 503, try answer.json()["type"] == "/problems/provider-unreachable" {
+        // Neither has one for which the provider or the database was too slow.
+        let tooSlow = ["/problems/provider-unreachable", "/problems/database-unavailable"].map { JSON.Value.string($0) }
+        if answer.status == 503, let type = try answer.json()["type"], tooSlow.contains(type) {
             unanswered.withLock { $0[key, default: 0] += 1 }
             return
         }
@@ -230,7 +256,7 @@ import Testing
         #expect(try world.calls(key) <= generation + 1 + unanswered, "rule 1: \(key)")
         #expect(try row.integer(2) >= world.calls(key), "the ledger knows of every call")
         // An instance that was lost before it took the lease has left nothing to mend.
-        #expect(try world.ask(key).status == 200)
+        #expect(try wait { try world.ask(key).status == 200 })
         return try row.integer(2) - generation
     }
 }

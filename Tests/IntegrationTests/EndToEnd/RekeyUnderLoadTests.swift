@@ -148,13 +148,13 @@ import Tokens
             #expect(killed == kills, "so many runs were killed before they had ended by themselves")
             let last = try Program.admin(["rekey"], environment)
             #expect(last.status == 0, "\(last.output) \(last.errors)")
+            let wereBusy = wait { users.answers.load(ordering: .relaxed) > 200 && users.notes.withLock { !$0.isEmpty } }
             users.stop()
             #expect(users.failures.withLock { $0 } == [])
-            #expect(users.answers.load(ordering: .relaxed) > 200)
+            #expect(wereBusy)
 
             let alone = DatabaseStore(connection, keys: MasterKeys.text("new"))
             let notes = users.notes.withLock { $0 }
-            #expect(!notes.isEmpty)
             for number in 0..<Self.secrets {
                 let material = try #require(try alone.material(Self.id(number)))
                 #expect(material.credentials["key_1"]?.reveal() == "app-\(number)")

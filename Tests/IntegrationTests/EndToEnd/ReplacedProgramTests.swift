@@ -33,10 +33,7 @@ import Testing
             try pong()
             #expect(servers(platform).contains { !before.contains($0) })
             // The old one is gone in a moment.
-            for _ in 0..<500 {
-                if Set(servers(platform)).isDisjoint(with: before) { break }
-                usleep(20_000)
-            }
+            wait { Set(servers(platform)).isDisjoint(with: before) }
             #expect(servers(platform).count == 1)
             #expect(Set(servers(platform)).isDisjoint(with: before))
         }
