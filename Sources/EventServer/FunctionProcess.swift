@@ -96,8 +96,10 @@ final class FunctionProcess: Sendable {
     }
 
     /// The last lines are what tells why it ended; the group is gone, so its end of the pipe is closed.
+    ///
+    /// Not for ever: a process that has left the group may keep the pipe.
     private func waitForOutput() {
-        for _ in 0..<200 where !isOutputRead.load(ordering: .acquiring) { usleep(1_000) }
+        for _ in 0..<5_000 where !isOutputRead.load(ordering: .acquiring) { usleep(1_000) }
     }
 
     /// The last lines that the process wrote.

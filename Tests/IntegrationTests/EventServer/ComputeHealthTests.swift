@@ -4,9 +4,10 @@ import Testing
 
 /// `healthCheckConfig` of a template, carried out as Function Compute does.
 @Suite struct ComputeHealthTests {
-    /// Serves with a check of `/health` each second.
+    /// Serves with a check of `/health` each second, which may take as long as the cloud allows.
     private func serve(
-        _ script: String, _ more: String = "", options: [String] = [], _ body: (ScriptedFunction) throws -> Void
+        _ script: String, _ more: String = ", timeoutSeconds: 3", options: [String] = [],
+        _ body: (ScriptedFunction) throws -> Void
     ) throws {
         let template = """
             resources:
@@ -25,7 +26,17 @@ import Testing
     }
 
     private func calls(_ function: ScriptedFunction) -> [String] {
-        function.process.output.split(separator: "\n").filter { $0.hasPrefix("call ") }.map(String.init)
+        function.lines(beginning: "call ").map(String.init)
+    }
+
+    /// The first answer of an instance that was well in time: one that a busy machine holds up is refused by its first check.
+    private func getStarted(_ function: ScriptedFunction) throws -> (answer: Answer, refused: Int) {
+        for refused in 0..<20 {
+            let answer = try function.get("/a")
+            if answer.status == 200 { return (answer, refused) }
+            #expect(answer.text.contains("was not answered within"))
+        }
+        throw TooLate()
     }
 
     private static let recorder = """
@@ -38,24 +49,24 @@ import Testing
     @Test(arguments: [200, 302, 399])
     func `an instance is asked before its first request, and then once each period`(status: Int) throws {
         try serve(Self.recorder, options: ["--env", "STATUS=\(status)"]) { function in
-            #expect(function.getAtOnce(4, "/a").map(\.status) == [200, 200, 200, 200])
+            let (_, refused) = try getStarted(function)
+            #expect(function.getAtOnce(3, "/a").map(\.status) == [200, 200, 200])
             // A line may come later than the answer.
-            for _ in 0..<3_000 where calls(function).count < 7 { usleep(10_000) }
+            #expect(function.waitForLines(7 + refused, beginning: "call "))
             let calls = calls(function)
-            #expect(calls.count >= 7)
             #expect(calls.first == "call None GET /health")
             #expect(calls.count { $0 == "call /http-invoke GET /a" } == 4)
             #expect(Set(calls) == ["call None GET /health", "call /http-invoke GET /a"])
             // What the platform asks is no invocation.
             let account = try function.account()
-            #expect(account["invocations"] == 4)
-            #expect(!function.process.output.contains("Unhealthy"))
+            #expect(account["invocations"] == Int64(4 + refused))
+            #expect(!function.process.output.contains("/health answered"))
         }
     }
 
     @Test(arguments: [["--env", "STATUS=400"], ["--env", "STATUS=503"], ["--env", "STATUS=200", "--env", "SLOW=1"]])
     func `one that fails its first check has not started`(options: [String]) throws {
-        try serve(Self.recorder, options: options) { function in
+        try serve(Self.recorder, ", timeoutSeconds: 1", options: options) { function in
             let refused = try function.get("/a")
             #expect(refused.status == 502)
             #expect(try refused.json()["ErrorCode"] == "FunctionNotStarted")
@@ -75,24 +86,23 @@ import Testing
                 request.answer(str(os.getpid()), 500 if isIll else 200)
             """
         try serve(script, options: ["--concurrency", "1"]) { function in
-            let first = try function.get("/a").text
+            let first = try getStarted(function).answer.text
             let marker = function.bootstrap + "." + first
             #expect(FileManager.default.createFile(atPath: marker, contents: nil))
-            let line = "FC Instance Unhealthy scripted/1: GET /health answered 500"
-            #expect(function.process.waitForLine(beginning: line, within: 30))
-            let other = try function.get("/a")
-            #expect(other.status == 200)
+            let name = "scripted/\(try #require(try function.account()["instances_started"]))"
+            #expect(function.waitForLines(1, beginning: "FC Instance Unhealthy \(name): GET /health "))
+            let other = try getStarted(function).answer
             #expect(other.text != first)
             try FileManager.default.removeItem(atPath: marker)
-            #expect(function.process.waitForLine(beginning: "FC Instance Healthy scripted/1", within: 30))
+            #expect(function.waitForLines(1, beginning: "FC Instance Healthy \(name)"))
             let later = try function.get("/a")
             #expect(later.text == first)
         }
     }
 
     @Test func `one that is frozen is not asked`() throws {
-        try serve(Self.recorder, options: ["--freeze", "--env", "STATUS=200"]) { function in
-            let answer = try function.get("/a")
+        try serve(Self.recorder, ", timeoutSeconds: 1", options: ["--freeze", "--env", "STATUS=200"]) { function in
+            let answer = try getStarted(function).answer
             #expect(FrozenProcess.waits(for: try #require(pid_t(answer.text))))
             // Two periods and two timeouts, after which one that was asked would be unhealthy.
             Thread.sleep(forTimeInterval: 4.5)

@@ -25,19 +25,25 @@ import Testing
 
     /// The calls so far, once there are so many: a line may come later than the answer.
     private func calls(_ function: ScriptedFunction, atLeast count: Int) -> [String] {
-        var calls: [String] = []
-        for _ in 0..<1_000 {
-            calls = function.process.output.split(separator: "\n").filter { $0.hasPrefix("call ") }.map(String.init)
-            if calls.count >= count { break }
-            usleep(10_000)
+        _ = function.waitForLines(count, beginning: "call ")
+        return function.lines(beginning: "call ").map(String.init)
+    }
+
+    /// What a request gets whose hook was called, and took too long: a machine may be so slow that it is not called in time.
+    private func getOverrun(_ function: ScriptedFunction) throws -> Answer? {
+        for _ in 0..<20 {
+            let answer = try function.get()
+            if answer.text.contains("took longer than 300 ms") { return answer }
         }
-        return calls
+        return nil
     }
 
     @Test func `initialize comes once before the first request, and pre-stop before the end`() throws {
-        let options = ["--initialize-ms", "20000", "--pre-stop-ms", "20000", "--idle-seconds", "1"]
+        let options = ["--initialize-ms", "60000", "--pre-stop-ms", "60000"]
         try serve(Self.recorder, options: options) { function in
             #expect(function.getAtOnce(8, "/a").count { $0.status == 200 } == 8)
+            // However late one of the eight was, their instance is ended after them: its program is written anew.
+            try Program.write(ScriptedFunction.text(Self.recorder, .fc), to: function.bootstrap)
             let hasEnded = try function.waitForAccount("instances_alive", 0)
             #expect(hasEnded)
             let calls = calls(function, atLeast: 10)
@@ -73,8 +79,8 @@ import Testing
         }
         let slow = "def handle(request, control, body): time.sleep(60)"
         try serve(slow, options: ["--template", file, "--initialize-ms", "300"]) { function in
-            let failed = try function.get()
-            #expect(failed.text.contains("300 ms"))
+            let failed = try getOverrun(function)
+            #expect(failed != nil)
         }
     }
 
@@ -113,37 +119,37 @@ import Testing
                 if control != "/http-invoke" and os.environ["SLOW"] == control: time.sleep(60)
                 request.answer(str(os.getpid()))
             """
-        let limits = ["--initialize-ms", "300", "--pre-stop-ms", "300"]
-        try serve(script, options: limits + ["--env", "SLOW=/initialize"]) { function in
-            let failed = try function.get()
+        try serve(script, options: ["--initialize-ms", "300", "--env", "SLOW=/initialize"]) { function in
+            let failed = try #require(try getOverrun(function))
             #expect(failed["x-fc-error-type"] == "InitializationError")
-            #expect(failed.text.contains("300 ms"))
         }
+        let limits = ["--initialize-ms", "60000", "--pre-stop-ms", "300"]
         try serve(script, options: limits + ["--env", "SLOW=/pre-stop", "--idle-seconds", "1"]) { function in
             let answer = try function.get()
-            #expect(answer.status == 200)
+            #expect(answer["x-fc-error-type"] == nil)
             #expect(try function.waitForAccount("instances_alive", 0))
+            #expect(function.process.output.contains(/FC PreStop End RequestId: [0-9a-f-]+, Error:/))
         }
     }
 
     @Test func `when the platform stops, pre-stop comes while the last request is under way`() throws {
         let script = """
-            ended = threading.Event()
+            asked, ended = threading.Event(), threading.Event()
             def handle(request, control, body):
                 if control == "/pre-stop":
-                    ended.wait(10)
+                    asked.set()
+                    ended.wait(60)
                     return request.answer()
                 say("begun")
-                time.sleep(1)
-                request.answer("finished")
+                request.answer("finished" if asked.wait(60) else "alone")
                 ended.set()
             """
-        let end = try ScriptedFunction.run(script, on: .fc, options: ["--pre-stop-ms", "20000"]) { function in
+        let end = try ScriptedFunction.run(script, on: .fc, options: ["--pre-stop-ms", "60000"]) { function in
             let answers = Answers()
             concurrently(2) { index in
                 if index == 0 {
                     if let answer = try? function.get() { answers.append(answer) }
-                } else if function.process.waitForLine(beginning: "begun", within: 20) {
+                } else if function.process.waitForLine(beginning: "begun", within: 60) {
                     kill(function.process.pid, SIGTERM)
                 }
             }

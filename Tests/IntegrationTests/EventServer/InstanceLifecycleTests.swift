@@ -11,7 +11,7 @@ import Testing
         #expect(end.survivors.isEmpty)
     }
 
-    /// Answers its version and its process id; `/slow` takes a second.
+    /// Answers its version and its process id; `/slow` takes a second, `/held` until the test lets it go.
     private static func script(_ cloud: ScriptedFunction.Cloud, _ version: Int) -> String {
         switch cloud {
         case .lambda:
@@ -19,12 +19,16 @@ import Testing
             while True:
                 id, headers, event = next()
                 if event["rawPath"] == "/slow": time.sleep(1)
+                if event["rawPath"] == "/held": say("held")
+                while event["rawPath"] == "/held" and not os.path.exists(__file__ + ".go"): time.sleep(0.01)
                 respond(id, ok("\(version) %d" % os.getpid()))
             """
         case .fc:
             """
             def handle(request, control, body):
                 if request.path == "/slow": time.sleep(1)
+                if request.path == "/held": say("held")
+                while request.path == "/held" and not os.path.exists(__file__ + ".go"): time.sleep(0.01)
                 request.answer("\(version) %d" % os.getpid())
             """
         }
@@ -67,10 +71,11 @@ import Testing
     }
 
     @Test func `a stopped instance is ended well`() throws {
-        let hook = ["--freeze", "--pre-stop-ms", "20000", "--idle-seconds", "1"]
-        try serve(.fc, hook) { function in
+        try serve(.fc, ["--freeze", "--pre-stop-ms", "60000"]) { function in
             let first = try function.get()
             #expect(FrozenProcess.waits(for: try process(first)))
+            // It is ended for its program, which changes now and not before it was seen stopped.
+            try Program.write(ScriptedFunction.text(Self.script(.fc, 2), .fc), to: function.bootstrap)
             #expect(try function.waitForAccount("instances_alive", 0))
             #expect(function.process.output.contains(/FC PreStop End RequestId: [0-9a-f-]+\n/))
         }
@@ -98,19 +103,24 @@ import Testing
     func `a busy instance finishes what it has before it is replaced`(cloud: ScriptedFunction.Cloud) throws {
         try serve(cloud, ["--concurrency", "1"]) { function in
             let first = try function.get()
-            let slow = Answers()
+            let held = Answers()
             let later = Answers()
-            concurrently(2) { index in
-                if index == 0 {
-                    if let answer = try? function.get("/slow") { slow.append(answer) }
-                } else {
-                    Thread.sleep(forTimeInterval: 0.3)
+            concurrently(3) { index in
+                switch index {
+                case 0: if let answer = try? function.get("/held") { held.append(answer) }
+                case 1:
+                    #expect(function.waitForLines(1, beginning: "held"))
                     try? Program.write(ScriptedFunction.text(Self.script(cloud, 2), cloud), to: function.bootstrap)
+                    // What is being written is left alone for 0.2 s.
                     Thread.sleep(forTimeInterval: 0.3)
                     if let answer = try? function.get() { later.append(answer) }
+                default:
+                    // Answered by another instance, or waiting for one: the only place is taken.
+                    wait { !later.all.isEmpty || (try? function.account()["queued"]) == 1 }
+                    function.letGo()
                 }
             }
-            #expect(slow.all.map(\.text) == [first.text])
+            #expect(held.all.map(\.text) == [first.text])
             #expect(later.all.first?.text.hasPrefix("2 ") == true)
             #expect(try function.waitForAccount("instances_alive", 1))
         }
@@ -157,12 +167,8 @@ enum FrozenProcess {
         return text.split(separator: ")").last?.hasPrefix(" T") ?? false
     }
 
-    /// Waits until it is stopped, a minute at most.
+    /// Waits until it is stopped; false where it never is.
     static func waits(for process: pid_t) -> Bool {
-        for _ in 0..<6_000 {
-            if isStopped(process) { return true }
-            usleep(10_000)
-        }
-        return false
+        wait { isStopped(process) }
     }
 }

@@ -4,15 +4,15 @@ import Testing
 
 /// `--record` and `event-server replay`, with real processes on both sides.
 @Suite struct RecordTests {
-    /// The lines of a record, once there are so many.
+    /// The whole lines of a record, once there are so many.
     private func lines(_ file: String, _ count: Int) throws -> [JSON.Value] {
-        let end = ContinuousClock.now + .seconds(20)
-        while true {
+        var lines: [Substring] = []
+        wait {
             let text = (try? String(contentsOfFile: file, encoding: .utf8)) ?? ""
-            let lines = try text.split(separator: "\n").map { try JSON.Value(parsing: $0.utf8) }
-            if lines.count >= count || ContinuousClock.now >= end { return lines }
-            Thread.sleep(forTimeInterval: 0.02)
+            lines = text[..<(text.lastIndex(of: "\n") ?? text.startIndex)].split(separator: "\n")
+            return lines.count >= count
         }
+        return try lines.map { try JSON.Value(parsing: $0.utf8) }
     }
 
     private func replay(_ file: String, _ url: String, authorization: String? = nil) throws -> Program {
@@ -122,13 +122,11 @@ import Testing
             let paths = recorded.map { $0["event"]?["rawPath"]?.string }
             #expect(paths == ["/api/realm", "/readyz", "/api/none", "/healthz"])
             // The server got more: the check at the start, and what the cache asked. The account may come after the answer.
-            var count: Int64 = 0
-            for _ in 0..<500 where count < 5 {
-                usleep(10_000)
+            let isCounted = try wait {
                 let account = try OneShotHTTP.send("GET", platform.url + "/_event-server/invocations").json()
-                count = account["totals"]?["invocations"]?.number?.integer ?? 0
+                return (account["totals"]?["invocations"]?.number?.integer ?? 0) >= 5
             }
-            #expect(count >= 5)
+            #expect(isCounted)
         }
     }
 
@@ -151,8 +149,8 @@ import Testing
             """
         let options = ["--template", folder + "/s.yaml", "--record", folder + "/record"]
         let end = try ScriptedFunction.run(script, on: .fc, options: options) { function in
-            #expect(function.process.waitForLine(beginning: "called /invoke", within: 30))
-            #expect(function.process.waitForLine(beginning: "FC Invoke End", within: 30))
+            #expect(function.process.waitForLine(beginning: "called /invoke", within: 60))
+            #expect(function.process.waitForLine(beginning: "FC Invoke End", within: 60))
             let answer = try function.get("/a")
             #expect(answer.status == 200)
             let recorded = try lines(folder + "/record", 1)

@@ -70,6 +70,7 @@ struct ScriptedFunction {
 
     /// Starts the platform on the script, calls `body` and expects that nothing is left behind.
     ///
+    /// Start and invocation of the function have a minute, unless `options` say otherwise: a busy machine takes its time.
     /// - Parameter descriptors: how many the platform may have open at first.
     static func run(
         _ script: String, on cloud: Cloud = .lambda, options: [String] = [], descriptors: Int? = nil,
@@ -80,12 +81,16 @@ struct ScriptedFunction {
         try Program.write(text(script, cloud), to: bootstrap)
         let limit = descriptors.map { "ulimit -Sn \($0) && " } ?? ""
         let serve = ["serve", "--function", "scripted", "--bootstrap", bootstrap, "--port", "0"]
+        let names =
+            cloud == .lambda && !options.contains("--instance-concurrency")
+            ? ["--init-ms", "--timeout-ms"] : ["--timeout-ms"]
+        let patience = names.filter { !options.contains($0) }.flatMap { [$0, "60000"] }
         let process = try ProcessSession(
             "/bin/sh",
             ["-c", limit + #"exec "$@""#, "sh", LocalPlatform.products.appending(path: "event-server").path()] + serve
-                + ["--platform", cloud.rawValue] + options,
+                + ["--platform", cloud.rawValue] + patience + options,
             environment: ["PATH": "/usr/bin:/bin"], output: folder + "/output")
-        guard process.waitForLine(beginning: "scripted http://", within: 30),
+        guard process.waitForLine(beginning: "scripted http://", within: 60),
             let line = process.output.split(separator: "\n").first(where: { $0.hasPrefix("scripted http://") })
         else {
             _ = process.stop()
@@ -109,14 +114,26 @@ struct ScriptedFunction {
         }
     }
 
-    /// Waits for the account to say so; false when it does not within ten seconds.
+    /// Waits for the account to say so; false when it never does.
     func waitForAccount(_ name: String, _ value: Int64) throws -> Bool {
-        let end = ContinuousClock.now + .seconds(10)
-        while try account()[name] != value {
-            if ContinuousClock.now >= end { return false }
-            Thread.sleep(forTimeInterval: 0.02)
-        }
-        return true
+        try wait { try account()[name] == value }
+    }
+
+    /// Waits for so many lines that begin so, each of them whole; false when they never come.
+    func waitForLines(_ count: Int, beginning: String) -> Bool {
+        wait { lines(beginning: beginning).count >= count }
+    }
+
+    /// The whole lines so far that begin so.
+    func lines(beginning: String) -> [Substring] {
+        let output = process.output
+        return output[..<(output.lastIndex(of: "\n") ?? output.startIndex)].split(separator: "\n")
+            .filter { $0.hasPrefix(beginning) }
+    }
+
+    /// A file for which a script may wait: `__file__ + ".go"`.
+    func letGo() {
+        #expect(FileManager.default.createFile(atPath: bootstrap + ".go", contents: nil))
     }
 
     func get(_ path: String = "/") throws -> Answer {

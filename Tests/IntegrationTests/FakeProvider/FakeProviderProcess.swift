@@ -17,7 +17,7 @@ final class FakeProviderProcess {
             } else {
                 try ProcessSession(program, arguments, environment: [:], output: output)
             }
-        let isReady = session.waitForLine(beginning: "fake-provider listening on http://127.0.0.1:", within: 20)
+        let isReady = session.waitForLine(beginning: "fake-provider listening on http://127.0.0.1:", within: 60)
         port = session.output.split(separator: ":").last.flatMap { UInt16($0.trimmingCharacters(in: .newlines)) } ?? 0
         if !isReady || port == 0 {
             _ = session.stop()

@@ -22,19 +22,17 @@ struct FootprintTests {
                         for _ in 0..<5 where (try? cache.send("POST", "/api/secret", json: secret).status) != 200 {}
                     }
                 }
-                for _ in 0..<2 {
-                    concurrently(20) { caller in
-                        for number in 0..<50 {
-                            let path = "/api/token?realm=wx&key=k\(caller)-\(number)"
-                            var source: String?
-                            for _ in 0..<5 where source == nil {
-                                source = try? cache.send("GET", path).json()["source"]?.string
-                            }
-                            sources.withLock { $0[source ?? "none", default: 0] += 1 }
-                        }
+                concurrently(20) { caller in
+                    for number in 0..<50 {
+                        let path = "/api/token?realm=wx&key=k\(caller)-\(number)"
+                        func source() -> String? { try? cache.send("GET", path).json()["source"]?.string }
+                        for _ in 0..<5 where source() == nil {}
+                        // At once, while it stands: the cache knows it for a minute.
+                        let again = source()
+                        sources.withLock { $0[again ?? "none", default: 0] += 1 }
                     }
                 }
-                #expect(sources.withLock { $0 } == ["upstream": 1_000, "memory": 1_000])
+                #expect(sources.withLock { $0 } == ["memory": 1_000])
                 // As many connections as the platform has to an instance, kept open and then each for one request.
                 for kept in [["-k"], []] {
                     let load = ["-q", "-c", "200", "-n", "5000", "\(cache.url)/api/token?realm=wx&key=k0-0"]
@@ -42,7 +40,7 @@ struct FootprintTests {
                     #expect(text.contains("Complete requests:      5000"), "\(text)")
                 }
                 // Their buffers, three megabytes and more, are given back within a second or so.
-                for _ in 0..<200 where try cache.ownMemory >= 7 << 10 { usleep(50_000) }
+                try wait { try cache.ownMemory < 7 << 10 }
                 print("RssAnon: cache \(try cache.ownMemory) KiB, server \(try server.ownMemory) KiB")
                 #expect(try cache.ownMemory < 8 << 10)
                 #expect(try server.ownMemory < 12 << 10)

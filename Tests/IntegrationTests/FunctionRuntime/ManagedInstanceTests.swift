@@ -15,7 +15,7 @@ import Testing
             let first = try instance.answer(to: "GET", "/api/token?realm=wx&key=other")
             #expect(first.json["source"] == "upstream")
             #expect(instance.idle(atLeast: 4) == 4)
-            try provider.plan("delay", delay: 1_500)
+            provider.close()
             let slow = try (0..<3).map { _ in try instance.send("GET", "/api/token?realm=wx&key=app") }
             // The fourth loop goes on alone, and no loop takes two events.
             for _ in 0..<20 {
@@ -24,10 +24,11 @@ import Testing
             }
             #expect(slow.allSatisfy { instance.platform.answers[$0] == nil })
             #expect(instance.idle(atLeast: 1) == 1)
+            provider.open()
             let tokens = try slow.map { try instance.wait(for: $0).json["token"] }
             #expect(tokens.allSatisfy { $0?.string != nil && $0 == tokens[0] })
             #expect(instance.idle(atLeast: 4) == 4)
-            #expect(try provider.counters()["calls"] == 2)
+            #expect(provider.calls == 2)
         }
     }
 
@@ -43,12 +44,15 @@ import Testing
 
     @Test func `SIGTERM ends every loop, whatever is in flight`() throws {
         try ManagedInstance.run(loops: 4) { instance, provider in
-            try provider.plan("hang")
-            _ = try instance.send("GET", "/api/token?realm=wx&key=app")
-            #expect(instance.idle(atLeast: 3) == 3)
+            #expect(instance.idle(atLeast: 4) == 4)
+            provider.close()
+            let waiting = try instance.send("GET", "/api/token?realm=wx&key=app")
+            #expect(wait { provider.calls == 1 })
             kill(instance.process.pid, SIGTERM)
-            for _ in 0..<500 where instance.process.isRunning { usleep(10_000) }
-            #expect(!instance.process.isRunning)
+            #expect(wait { !instance.process.isRunning })
+            // It did not stay for the call, which would have been answered for in the end.
+            #expect(instance.platform.answers[waiting] == nil)
+            provider.open()
         }
     }
 }
@@ -58,9 +62,9 @@ private struct ManagedInstance {
     let process: ProcessSession
     let platform: ManagedPlatform
 
-    static func run(loops: Int?, _ body: (ManagedInstance, FakeProviderProcess) throws -> Void) throws {
-        let provider = try FakeProviderProcess()
-        defer { _ = provider.session.stop() }
+    static func run(loops: Int?, _ body: (ManagedInstance, GatedProvider) throws -> Void) throws {
+        let provider = try GatedProvider()
+        defer { provider.stop() }
         let database = try Driver.sqlite.migratedDatabase()
         let folder = try ScratchFolder.make()
         defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -68,20 +72,15 @@ private struct ManagedInstance {
         let server = try platform.serve()
         var environment = [
             "AWS_LAMBDA_RUNTIME_API": "127.0.0.1:\(server.port)", "AUTH": "none", "DATABASE_URL": database.url,
-            "UPSTREAM_ALLOW": "127.0.0.1:\(provider.port)", "MASTER_KEYS": MasterKeys.text("test"),
-        ]
+            "MASTER_KEYS": MasterKeys.text("test"),
+        ].merging(provider.environment) { $1 }
         environment["AWS_LAMBDA_MAX_CONCURRENCY"] = loops.map(String.init)
         let process = try ProcessSession(
             LocalPlatform.products.appending(path: "token-server").path(), [], environment: environment,
             output: folder + "/output")
         defer { _ = process.stop() }
         let instance = ManagedInstance(process: process, platform: platform)
-        let realm = """
-            {"id": "wx", "config": {"url": "http://127.0.0.1:\(provider.port)/cgi-bin/token", "arguments": [
-                {"name": "appid", "place": "url", "value": "$key_1"}, {"name": "secret", "place": "url", "value": "s"},
-                {"name": "grant_type", "place": "url", "value": "client_credential"}],
-             "token_path": "access_token", "expires_in_path": "expires_in"}}
-            """
+        let realm = ServingFunction.realm(asking: provider.url, policy: ServingFunction.patientPolicy)
         let stored = try instance.answer(to: "POST", "/api/realm", realm)
         #expect(stored.status == 200)
         for key in ["app", "other"] {
@@ -113,17 +112,15 @@ private struct ManagedInstance {
     }
 
     func wait(for id: String) throws -> Answer {
-        for _ in 0..<2_000 {
-            if let body = platform.answers[id] {
-                let value = try JSON.Value(parsing: body)
-                let text = value["body"]?.string ?? "null"
-                return Answer(
-                    status: value["statusCode"]?.number?.integer,
-                    json: (try? JSON.Value(parsing: Array(text.utf8))) ?? .null)
-            }
-            usleep(10_000)
+        IntegrationTests.wait { platform.answers[id] != nil || !process.isRunning }
+        guard let body = platform.answers[id] else {
+            throw LocalPlatform.Failure(description: "no answer to \(id): \(process.output)")
         }
-        throw LocalPlatform.Failure(description: "no answer to \(id): \(process.output)")
+        let value = try JSON.Value(parsing: body)
+        let text = value["body"]?.string ?? "null"
+        return Answer(
+            status: value["statusCode"]?.number?.integer,
+            json: (try? JSON.Value(parsing: Array(text.utf8))) ?? .null)
     }
 
     func answer(to method: String, _ target: String, _ body: String = "") throws -> Answer {
@@ -132,7 +129,7 @@ private struct ManagedInstance {
 
     /// How many loops ask for an event, once so many do.
     func idle(atLeast count: Int) -> Int {
-        for _ in 0..<500 where platform.idle < count { usleep(10_000) }
+        IntegrationTests.wait { platform.idle >= count }
         return platform.idle
     }
 }
@@ -188,7 +185,7 @@ private final class ManagedPlatform: Sendable {
 
     private static func response(_ id: String, _ event: [UInt8]) -> Response {
         var response = Response(.ok, body: event)
-        let deadline = Int64(Date().timeIntervalSince1970 * 1_000) + 20_000
+        let deadline = Int64(Date().timeIntervalSince1970 * 1_000) + 120_000
         for (name, value) in [
             ("lambda-runtime-aws-request-id", id), ("lambda-runtime-deadline-ms", "\(deadline)"),
         ] {

@@ -27,10 +27,11 @@ struct ServingFunction {
             LocalPlatform.products.appending(path: program).path(), [],
             environment: settings.filter { !$0.value.isEmpty }, output: folder + "/\(UUID().uuidString)")
         var port: UInt16?
-        for _ in 0..<12_000 where port == nil && process.isRunning {
+        wait {
+            let hasEnded = !process.isRunning
             let line = lines(of: process).first { $0["event"] == "serving" }
             port = line?["port"]?.number?.integer.flatMap { UInt16(exactly: $0) }
-            usleep(10_000)
+            return port != nil || hasEnded
         }
         guard let port else {
             _ = process.stop()
@@ -61,25 +62,49 @@ struct ServingFunction {
     ) throws {
         let provider = try FakeProviderProcess()
         defer { _ = provider.session.stop() }
+        let environment = ["UPSTREAM_ALLOW": "127.0.0.1:\(provider.port)"].merging(more) { _, new in new }
+        let url = "http://127.0.0.1:\(provider.port)/cgi-bin/token"
+        try withServer(database, asking: url, environment) { try body($0, provider) }
+    }
+
+    /// The same at a provider whose answers the test holds back; a call of it may take 15 s, and a request a minute.
+    static func withGatedServer(_ body: (ServingFunction, GatedProvider) throws -> Void) throws {
+        let provider = try GatedProvider()
+        defer { provider.stop() }
+        let environment = provider.environment.merging(["FUNCTION_TIMEOUT_MS": "60000"]) { _, new in new }
+        try withServer(nil, asking: provider.url, policy: patientPolicy, environment) { try body($0, provider) }
+    }
+
+    private static func withServer(
+        _ database: String?, asking url: String, policy: String = "{}", _ more: [String: String],
+        _ body: (ServingFunction) throws -> Void
+    ) throws {
         // It must outlive the function.
         let scratch = database == nil ? try Driver.sqlite.migratedDatabase() : nil
-        var environment = ["UPSTREAM_ALLOW": "127.0.0.1:\(provider.port)"]
-        environment["DATABASE_URL"] = database ?? scratch?.url
-        environment.merge(more) { _, new in new }
+        var environment = more
+        if let database = database ?? scratch?.url { environment["DATABASE_URL"] = database }
         try run("token-server", environment) { function in
-            let realm = """
-                {"id": "wx", "config": {"url": "http://127.0.0.1:\(provider.port)/cgi-bin/token", "arguments": [
-                    {"name": "appid", "place": "url", "value": "$key_1"}, {"name": "secret", "place": "url", "value": "s"},
-                    {"name": "grant_type", "place": "url", "value": "client_credential"}],
-                 "token_path": "access_token", "expires_in_path": "expires_in"}}
-                """
+            let realm = realm(asking: url, policy: policy)
             #expect(try function.send("POST", "/api/realm", json: realm).status == 200)
             for key in ["app", "other"] {
                 let secret = #"{"realm": "wx", "key": "\#(key)", "key_1": "\#(key)"}"#
                 #expect(try function.send("POST", "/api/secret", json: secret).status == 200)
             }
-            try body(function, provider)
+            try body(function)
         }
+    }
+
+    /// The provider may take as long for an answer as any may.
+    static let patientPolicy = #"{"timeout": 15}"#
+
+    /// The realm `wx`.
+    static func realm(asking url: String, policy: String) -> String {
+        """
+        {"id": "wx", "policy": \(policy), "config": {"url": "\(url)", "arguments": [
+            {"name": "appid", "place": "url", "value": "$key_1"}, {"name": "secret", "place": "url", "value": "s"},
+            {"name": "grant_type", "place": "url", "value": "client_credential"}],
+         "token_path": "access_token", "expires_in_path": "expires_in"}}
+        """
     }
 
     func send(
