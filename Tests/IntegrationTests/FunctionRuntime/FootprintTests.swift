@@ -35,7 +35,9 @@ struct FootprintTests {
                 #expect(sources.withLock { $0 } == ["memory": 1_000])
                 // As many connections as the platform has to an instance, kept open and then each for one request.
                 for kept in [["-k"], []] {
-                    let load = ["-q", "-c", "200", "-n", "5000", "\(cache.url)/api/token?realm=wx&key=k0-0"]
+                    let load = [
+                        "-q", "-s", "300", "-c", "200", "-n", "5000", "\(cache.url)/api/token?realm=wx&key=k0-0",
+                    ]
                     let text = try Program.run("/usr/bin/ab", kept + load).output
                     #expect(text.contains("Complete requests:      5000"), "\(text)")
                 }

@@ -89,7 +89,9 @@ import Testing
                 #expect(hit["x-request-id"] != nil)
                 #expect(try cache.send("GET", "/api/realm/wx").status == 200)
                 let target = cache.url + "/api/token?realm=wx&key=app"
-                let text = try Program.run("/usr/bin/ab", ["-q", "-k", "-c", "200", "-n", "20000", target]).output
+                let text = try Program.run(
+                    "/usr/bin/ab", ["-q", "-k", "-s", "300", "-c", "200", "-n", "20000", target]
+                ).output
                 #expect(text.contains("Complete requests:      20000"))
                 #expect(text.contains("Keep-Alive requests:    20000"))
                 #expect(!text.contains("Non-2xx"))

@@ -112,7 +112,7 @@ struct ServingFunction {
     ) throws -> Answer {
         var fields = fields
         if json != nil { fields.append((name: "Content-Type", value: "application/json")) }
-        return try OneShotHTTP.send(method, url + path, fields: fields, body: Array((json ?? "").utf8))
+        return try OneShotHTTP.send(method, url + path, fields: fields, body: Array((json ?? "").utf8), timeout: 120)
     }
 
     /// What the platform sends: its control field, and an id.
