@@ -39,6 +39,7 @@ struct OutageTests {
         let server = try MariaDBServer(.init(isDurable: true))
         let connection = try counter(server).connection
         server.kill9()
+        usleep(MariaDBServer.lookedAtAfter)
         for _ in 0..<2 {
             let error = #expect(throws: DatabaseError.self) { try value(connection) }
             #expect(error?.code == .unavailable)

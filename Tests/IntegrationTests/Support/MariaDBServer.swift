@@ -94,12 +94,16 @@ final class MariaDBServer: Sendable {
         return MariaDBConnection(configuration)
     }
 
-    /// Ends a connection; returns when the server has closed it.
+    /// How long a connection must have been idle for a client to look whether it still stands, and a little more.
+    static let lookedAtAfter: UInt32 = 40_000
+
+    /// Ends a connection; returns when the server has closed it, and its client has been idle for long enough to notice.
     func kill(connection id: Int64) throws {
         let killer = try connection()
         defer { killer.close() }
         try killer.execute(Query(unsafeSQL: "KILL CONNECTION \(id)"))
         try waitUntilClosed(id, watching: killer)
+        usleep(Self.lookedAtAfter)
     }
 
     /// Waits until the server has closed a connection: it closes first, then takes it off its list.
