@@ -45,6 +45,7 @@ struct MHD_Daemon *cmhd_start(const struct cmhd_table *functions, const struct c
         MHD_OPTION_CONNECTION_LIMIT, options->connections,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, options->head_bytes,
         MHD_OPTION_CONNECTION_TIMEOUT, 0u,
-        MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        // A missing Host is refused by us: its own page for that has its head twice.
+        MHD_OPTION_STRICT_FOR_CLIENT, 0,
         MHD_OPTION_END);
 }

@@ -20,7 +20,7 @@ package struct Field: Hashable, Sendable {
         }
 
         /// Every character of a token in lower case, zero for all other bytes.
-        fileprivate static let lowercased: [UInt8] = (0...UInt8.max).map { byte in
+        static let lowercased: [UInt8] = (0...UInt8.max).map { byte in
             (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : isTokenCharacter(byte) ? byte : 0
         }
 

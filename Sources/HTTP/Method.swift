@@ -6,6 +6,14 @@ package struct Method: Hashable, Sendable, RawRepresentable, CustomStringConvert
         self.rawValue = rawValue
     }
 
+    /// Takes what came from outside; nil where it is no token.
+    package init?(untrusted text: Span<UInt8>) {
+        let known = Field.Name.lowercased
+        for index in text.indices where known[Int(text[index])] == 0 { return nil }
+        if text.isEmpty { return nil }
+        rawValue = unsafe text.withUnsafeBufferPointer { unsafe String(decoding: $0, as: UTF8.self) }
+    }
+
     package static let get = Method(rawValue: "GET")
     package static let head = Method(rawValue: "HEAD")
     package static let post = Method(rawValue: "POST")

@@ -30,6 +30,7 @@ package struct Status: Hashable, Sendable {
     package static let contentTooLarge = Status(413, "Content Too Large")
     package static let unsupportedMediaType = Status(415, "Unsupported Media Type")
     package static let tooManyRequests = Status(429, "Too Many Requests")
+    package static let requestHeaderFieldsTooLarge = Status(431, "Request Header Fields Too Large")
     package static let internalServerError = Status(500, "Internal Server Error")
     package static let badGateway = Status(502, "Bad Gateway")
     package static let serviceUnavailable = Status(503, "Service Unavailable")
@@ -39,7 +40,8 @@ package struct Status: Hashable, Sendable {
         let named = [
             ok, accepted, noContent, notModified, badRequest, unauthorized, forbidden, notFound, methodNotAllowed,
             conflict,
-            contentTooLarge, unsupportedMediaType, tooManyRequests, internalServerError, badGateway, serviceUnavailable,
+            contentTooLarge, unsupportedMediaType, tooManyRequests, requestHeaderFieldsTooLarge, internalServerError,
+            badGateway, serviceUnavailable,
             gatewayTimeout,
         ]
         return Dictionary(uniqueKeysWithValues: named.map { ($0.code, $0.reason) })

@@ -42,6 +42,7 @@ func options(core: Core, socket: ListeningSocket, threads: Int) -> cmhd_options 
                 let address = unsafe cmhd_client_address(core.library.table, connection)
                 let peer = Connection(
                     descriptor: unsafe cmhd_descriptor(core.library.table, connection),
+                    handle: unsafe Library.Handle(pointer: connection),
                     address: unsafe address.flatMap { unsafe numericAddress($0) },
                     limits: StepLimits(
                         request: core.configuration.requestTimeout, idle: core.configuration.idleTimeout))

@@ -9,6 +9,8 @@ internal import Locks
 /// edge of epoll and overlooks that end, and an idle connection may have years until its deadline.
 final class Connection: Sendable {
     let descriptor: Int32
+    /// The library's name for it, until it is closed; on the network thread alone.
+    let handle: Library.Handle
     /// The peer's address.
     let address: String?
     private let limits: StepLimits
@@ -27,8 +29,9 @@ final class Connection: Sendable {
         var isOpen = true
     }
 
-    init(descriptor: Int32, address: String?, limits: StepLimits) {
+    init(descriptor: Int32, handle: Library.Handle, address: String?, limits: StepLimits) {
         self.descriptor = descriptor
+        self.handle = handle
         self.address = address
         self.limits = limits
         life = Lock(Life(deadline: .now + limits.request))

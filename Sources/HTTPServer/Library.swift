@@ -25,6 +25,11 @@ internal import HTTP
         unsafe table.pointee.resume_connection(connection.pointer)
     }
 
+    /// Closes the connection once nothing has come or gone for so long, and up to a second more.
+    func limit(_ connection: Handle, idle: Duration) {
+        unsafe cmhd_set_timeout(table, connection.pointer, UInt32(clamping: idle.components.seconds + 1))
+    }
+
     /// Hands the answer to the library, which copies it; false where it does not take it, and the connection must close.
     func queue(_ response: HTTP.Response, on connection: Handle, closing: Bool) -> Bool {
         let hasBody = response.status.code >= 200 && response.status.code != 204 && response.status.code != 304

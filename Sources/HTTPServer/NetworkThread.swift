@@ -30,6 +30,11 @@ final class NetworkThread: Sendable {
         }
     }
 
+    /// Cuts off whoever is still sending, or does not take an answer; soon, and in a second or two whom the library overlooks.
+    func cutConnections() {
+        work.loop.post { [work] in work.cutConnections() }
+    }
+
     /// Closes every connection; none may be suspended.
     func end() {
         work.loop.post { [work] in work.isEnding.store(true, ordering: .relaxed) }
@@ -48,6 +53,8 @@ final class NetworkThread: Sendable {
         private let core: Core
         private let table: UnsafePointer<cmhd_table>
         private let daemon: OpaquePointer
+        /// More turns than a large answer takes that is sent without a pause.
+        private static let patience = 1_000
 
         init(_ core: Core, _ socket: SharedSocket, _ loop: EventLoop, _ threads: Int) throws(ServerError) {
             let table = unsafe core.library.table
@@ -67,10 +74,22 @@ final class NetworkThread: Sendable {
 
         @Sendable func run() {
             loop.enter {
+                var hastyTurns = 0
                 while !isEnding.load(ordering: .relaxed) {
+                    var timeout = self.timeout
+                    hastyTurns = timeout == .zero ? hastyTurns + 1 : 0
+                    // As long as a chunk's line fills a connection's buffer, the library asks for turns that change nothing.
+                    if hastyTurns > Work.patience { timeout = .milliseconds(1) }
                     loop.turn(atMost: timeout)
                     unsafe _ = table.pointee.run(daemon)
                 }
+            }
+        }
+
+        func cutConnections() {
+            for connection in core.connections.all {
+                connection.cut()
+                core.library.limit(connection.handle, idle: .zero)
             }
         }
 

@@ -16,7 +16,9 @@ struct RequestHead {
 
     init(_ request: consuming HTTP.Request, version: String) throws(Refusal) {
         contentLength = try RequestHead.framing(request.fields, version: version)
-        guard request.fields.count(of: .host) <= 1 else { throw Refusal(reason: "more than one Host field") }
+        let hosts = request.fields.count(of: .host)
+        guard hosts <= 1 else { throw Refusal(reason: "more than one Host field") }
+        guard hosts == 1 || version == "HTTP/1.0" else { throw Refusal(reason: "no Host field") }
         self.request = request
     }
 
@@ -37,7 +39,9 @@ struct RequestHead {
             }
             return number
         }
-        guard codings.count == 1, coding.lowercased() == "chunked", version != "HTTP/1.0" else {
+        guard codings.count == 1, coding.utf8.elementsEqual("chunked".utf8, by: { $0 | 0x20 == $1 }),
+            version != "HTTP/1.0"
+        else {
             throw Refusal(reason: "a transfer coding other than chunked")
         }
         return nil

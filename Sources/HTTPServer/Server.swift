@@ -11,7 +11,7 @@ internal import Synchronization
 ///
 /// Refused before the handler sees them, as problem details: what two parsers may read differently (400) and bodies
 /// over the limit (413). Heads over the limit (431, 414) and request lines that are not HTTP (400) get the library's own page,
-/// and some of them, as those with hundreds of cookies, none: their connection is closed.
+/// and some of them, as those with hundreds of cookies, none: their connection is closed. The handler never sees those.
 package final class Server: Sendable {
     package struct Configuration: Sendable {
         /// A numeric IPv4 or IPv6 address.
@@ -114,7 +114,7 @@ package final class Server: Sendable {
         waitUntilIdle(cores, atMost: grace)
         for core in cores { core.closeParking() }
         waitUntilIdle(cores, atMost: .seconds(1))
-        for core in cores { for connection in core.connections.all { connection.cut() } }
+        for thread in threads { thread.cutConnections() }
         // The library aborts the process if it is stopped with a connection suspended, so this waits for the last one.
         waitUntilIdle(cores, atMost: nil)
         for thread in threads { thread.end() }

@@ -10,8 +10,8 @@ internal import Synchronization
     let connection: Connection
     /// Read before the library decodes it in place.
     private let target: Result<RequestTarget, RequestHead.Refusal>
-    /// Where the target ends in the library's buffer.
-    private let targetEnd: UnsafePointer<CChar>
+    /// Where it lies in the library's buffer.
+    private let targetStart, targetEnd: UnsafePointer<CChar>
     private var stage = Stage.head
     /// While the body comes.
     private var head: RequestHead?
@@ -30,6 +30,8 @@ internal import Synchronization
 
     /// A chunked body over the limit is read this far beyond it, so that the client gets to see its 413.
     private static let drainedBytes = 1 << 20
+    /// Left in the connection's memory for the head of the answer, which else would be lost after the handler has done its work.
+    private static let answerBytes = 1 << 10
 
     init(core: Core, handle: Library.Handle, connection: Connection, uri: UnsafePointer<CChar>) {
         self.core = core
@@ -41,6 +43,7 @@ internal import Synchronization
         } catch {
             target = .failure(error)
         }
+        unsafe targetStart = unsafe uri
         unsafe targetEnd = unsafe uri + bytes.count
         core.inFlight.add(1, ordering: .relaxed)
         connection.requestStarted()
@@ -74,20 +77,28 @@ internal import Synchronization
     }
 
     private func begin(method: UnsafePointer<CChar>, version: UnsafePointer<CChar>) -> MHD_Result {
-        // One NUL, put there by the library, parts target and version; one more would have been in the target.
-        guard unsafe targetEnd + 1 == version else {
-            return refuse("the target holds a NUL or the line more than one space")
+        let name = unsafe UnsafeRawBufferPointer(start: method, count: strlen(method))
+        // One NUL, put there by the library, parts the words; one more would have been in them.
+        guard unsafe method + name.count + 1 == targetStart, unsafe targetEnd + 1 == version else {
+            return refuse("the request line holds a NUL or more than two spaces")
+        }
+        // So no header field is taken for a request line either: one has a colon in its first word.
+        guard let verb = HTTP.Method(untrusted: unsafe Span(_unsafeElements: name.bindMemory(to: UInt8.self))) else {
+            return refuse("the method is no token")
         }
         let scan = unsafe FieldScan.of(
             handle, core.library, headBytes: core.configuration.maximumHeadBytes, method: method, version: version)
         requestID = scan.fields[core.configuration.requestIDField] ?? ""
         guard scan.isIntact else { return refuse("a header field is folded or malformed") }
+        guard scan.heldBytes + Transaction.answerBytes <= core.configuration.maximumHeadBytes else {
+            return send(fieldsTooLarge, closing: true)
+        }
         let head: RequestHead
         do throws(RequestHead.Refusal) {
             let target = try target.get()
             head = try RequestHead(
                 HTTP.Request(
-                    HTTP.Method(rawValue: unsafe String(cString: method)), path: target.path, query: target.query,
+                    verb, path: target.path, query: target.query,
                     fields: scan.fields, id: requestID, sourceAddress: connection.address),
                 version: unsafe String(cString: version))
         } catch { return refuse(error.reason) }
@@ -97,6 +108,8 @@ internal import Synchronization
             if length > 0 { body.reserveCapacity(min(length, 64 << 10)) }
         }
         isChunked = head.contentLength == nil
+        // A chunk's line that fills the buffer takes the connection out of the library's sight, shut down or not.
+        if isChunked { core.library.limit(handle, idle: core.configuration.requestTimeout) }
         self.head = head
         stage = .body
         return .YES
@@ -178,6 +191,13 @@ internal import Synchronization
             Problem(
                 .contentTooLarge, type: "content-too-large", title: "Content too large",
                 detail: "the body may have \(limit) bytes at most"))
+    }
+
+    private var fieldsTooLarge: HTTP.Response {
+        response(
+            Problem(
+                .requestHeaderFieldsTooLarge, type: "head-too-large", title: "Request header fields too large",
+                detail: "the header fields are too long or too many"))
     }
 
     /// No handler has seen it that could guard it.

@@ -8,7 +8,7 @@
 #define CMHD_FUNCTIONS(X) \
     X(start_daemon) X(quiesce_daemon) X(stop_daemon) X(run) X(get_timeout) X(get_daemon_info) X(get_connection_info) X(get_connection_values_n) \
     X(create_response_from_buffer) X(create_response_from_callback) X(add_response_header) X(queue_response) X(destroy_response) \
-    X(suspend_connection) X(resume_connection)
+    X(suspend_connection) X(resume_connection) X(set_connection_option)
 
 struct cmhd_table {
 #define CMHD_FIELD(name) __typeof__(&MHD_##name) _Nonnull name;
@@ -57,6 +57,12 @@ static inline const struct sockaddr *_Nullable cmhd_client_address(
 static inline size_t cmhd_head_bytes(const struct cmhd_table *_Nonnull table, struct MHD_Connection *_Nonnull connection) {
     const union MHD_ConnectionInfo *info = table->get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
     return info ? info->header_size : 0;
+}
+
+// Closes the connection once nothing has come or gone for so long; Swift cannot call variadic functions.
+static inline void cmhd_set_timeout(
+    const struct cmhd_table *_Nonnull table, struct MHD_Connection *_Nonnull connection, unsigned int seconds) {
+    table->set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds);
 }
 
 // What tells that the daemon has something to do: an epoll set of its own.

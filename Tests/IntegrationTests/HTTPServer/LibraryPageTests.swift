@@ -15,7 +15,6 @@ import Testing
             "many fields",
             { "GET /\($0) HTTP/1.1\r\nHost: \($0)\r\n" + String(repeating: "\($0): \($0)\r\n", count: 4_000) + "\r\n" }
         ),
-        ("no host", { "GET /\($0)?\($0) HTTP/1.1\r\n\($0): \($0)\r\n\r\n" }),
         ("no request line", { "\($0)\r\nHost: \($0)\r\n\r\n" }),
         ("too many words", { "\($0) /\($0) \($0) \($0)\r\nHost: \($0)\r\n\r\n" }),
         ("no version", { "GET /\($0)\r\n\r\n" }), ("another version", { "GET /\($0) HTTP/2.0\r\nHost: \($0)\r\n\r\n" }),
