@@ -30,8 +30,7 @@ struct LocalPlatform {
         environment: [String: String] = [:], options: [String] = [], programs: URL = Self.products,
         _ body: (LocalPlatform) throws -> Void
     ) throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "platform-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let folder = URL(filePath: try ScratchFolder.make())
         defer { try? FileManager.default.removeItem(at: folder) }
         let data = folder.appending(path: "data")
 

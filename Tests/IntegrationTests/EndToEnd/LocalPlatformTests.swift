@@ -65,8 +65,7 @@ import Testing
 
     /// Calls `body` with a folder in which `event-server` is a script.
     private func withPrograms(_ script: String, _ body: (URL) throws -> Void) throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "programs-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        let folder = URL(filePath: try ScratchFolder.make())
         defer { try? FileManager.default.removeItem(at: folder) }
         try Program.write("#!/bin/sh\n\(script)\n", to: folder.appending(path: "event-server").path())
         try body(folder)
