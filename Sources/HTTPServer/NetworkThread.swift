@@ -121,6 +121,9 @@ final class SharedSocket: Sendable {
     }
 
     func release() {
-        if holders.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { close(socket.descriptor) }
+        guard holders.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 else { return }
+        // A process that is just being started has a copy until it has its program, and would go on listening.
+        _ = shutdown(socket.descriptor, Int32(SHUT_RDWR))
+        close(socket.descriptor)
     }
 }
