@@ -79,8 +79,9 @@ final class ServeLoop: Sendable {
         configuration.port = settings.port
         configuration.requestIDField = .fcRequestID
         configuration.maximumBodyBytes = Request.largestBody
-        // FC cuts heads at 8 KB itself; what a connection reserves for them is most of what it costs.
-        configuration.maximumHeadBytes = 16 << 10
+        // FC cuts fields at 8 KB itself and targets at 4; what a connection reserves for them is most of what it costs. With
+        // a record of each field, and the head of the answer.
+        configuration.maximumHeadBytes = 17 << 10
         // FC keeps its connections for as long as the instance lives.
         configuration.idleTimeout = .seconds(365 * 86_400)
         configuration.requestTimeout = settings.timeout + .seconds(60)

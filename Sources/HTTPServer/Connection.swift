@@ -27,6 +27,8 @@ final class Connection: Sendable {
         /// The deadline of the step in which nothing was left to read but the peer's end.
         var endSeen: ContinuousClock.Instant?
         var isOpen = true
+        /// It was shut down, for the library to see that and close it.
+        var isCut = false
     }
 
     init(descriptor: Int32, handle: Library.Handle, address: String?, limits: StepLimits) {
@@ -74,6 +76,8 @@ final class Connection: Sendable {
         }
     }
 
+    var isOpen: Bool { life.withLock { $0.isOpen } }
+
     /// The library is about to close the descriptor; after this nobody here touches it.
     func closed() {
         life.withLock { $0.isOpen = false }
@@ -81,12 +85,17 @@ final class Connection: Sendable {
 
     /// Shuts the socket down if its step is over time, or if it saw the peer's end in the same step the last time it
     /// looked; the library then sees the end and closes it.
-    func cut(ifOverAt now: ContinuousClock.Instant) {
+    ///
+    /// - Returns: whether it has overlooked that: the socket was shut down before.
+    func cut(ifOverAt now: ContinuousClock.Instant) -> Bool {
         life.withLock { life in
-            guard life.isOpen, let deadline = life.deadline else { return }
+            guard life.isOpen, let deadline = life.deadline else { return false }
             let isSeen = life.endSeen == deadline
             life.endSeen = !life.isAnswering && hasOnlyEndToRead ? deadline : nil
-            if deadline <= now || (isSeen && life.endSeen != nil) { _ = shutdown(descriptor, Int32(SHUT_RDWR)) }
+            guard deadline <= now || (isSeen && life.endSeen != nil) else { return false }
+            defer { life.isCut = true }
+            _ = shutdown(descriptor, Int32(SHUT_RDWR))
+            return life.isCut
         }
     }
 

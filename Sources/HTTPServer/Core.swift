@@ -12,6 +12,8 @@ final class Core: Sendable {
     let connections = ConnectionTable()
     /// Requests between the library's first and last callback for them.
     let inFlight = Atomic<Int>(0)
+    /// Whether the library has called back; on the network thread alone.
+    private nonisolated(unsafe) var hasProgress = false
     private let parking = Lock(Parking())
     /// New requests are refused; every request looks, so without a lock.
     private let stopping = Atomic(false)
@@ -39,6 +41,14 @@ final class Core: Sendable {
         response.guardAgainstBrowsers()
         return response
     }()
+
+    func noteProgress() { unsafe hasProgress = true }
+
+    /// Whether the library has called back since this was asked last.
+    func takeProgress() -> Bool {
+        defer { unsafe hasProgress = false }
+        return unsafe hasProgress
+    }
 
     var isStopping: Bool { stopping.load(ordering: .acquiring) }
 

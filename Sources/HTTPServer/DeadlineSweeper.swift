@@ -12,25 +12,25 @@ final class DeadlineSweeper: Sendable {
     /// As many connections leave buffers of a megabyte or more.
     private static let crowd = 64
 
-    init(_ tables: [ConnectionTable], requestTimeout: Duration) {
+    init(_ threads: [NetworkThread], requestTimeout: Duration) {
         var end: Int32 = -1
         var wake: Int32 = -1
         _ = unsafe csystem_pipe(&end, &wake)
         self.wake = wake
         let interval = min(max(requestTimeout / 8, .milliseconds(20)), .seconds(1))
         let reading = end
-        thread = Lock(Thread.start { DeadlineSweeper.sweep(tables, every: interval, until: reading) })
+        thread = Lock(Thread.start { DeadlineSweeper.sweep(threads, every: interval, until: reading) })
     }
 
-    private static func sweep(_ tables: [ConnectionTable], every interval: Duration, until end: Int32) {
+    private static func sweep(_ threads: [NetworkThread], every interval: Duration, until end: Int32) {
         let milliseconds = Int32(interval / .milliseconds(1))
         var closed = 0
         var descriptor = pollfd(fd: end, events: Int16(POLLIN), revents: 0)
         while unsafe poll(&descriptor, 1, milliseconds) <= 0 {
             let now = ContinuousClock.now
-            for table in tables {
-                for connection in table.all { connection.cut(ifOverAt: now) }
-                closed += table.takeClosed()
+            for thread in threads {
+                thread.end(thread.connections.all.filter { $0.cut(ifOverAt: now) })
+                closed += thread.connections.takeClosed()
             }
             guard closed >= crowd else { continue }
             closed = 0

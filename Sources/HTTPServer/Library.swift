@@ -25,9 +25,9 @@ internal import HTTP
         unsafe table.pointee.resume_connection(connection.pointer)
     }
 
-    /// Closes the connection once nothing has come or gone for so long, and up to a second more.
-    func limit(_ connection: Handle, idle: Duration) {
-        unsafe cmhd_set_timeout(table, connection.pointer, UInt32(clamping: idle.components.seconds + 1))
+    /// Closes the connection once nothing has come or gone for a second.
+    func end(_ connection: Handle) {
+        unsafe cmhd_set_timeout(table, connection.pointer, 1)
     }
 
     /// Hands the answer to the library, which copies it; false where it does not take it, and the connection must close.

@@ -30,9 +30,13 @@ final class NetworkThread: Sendable {
         }
     }
 
-    /// Cuts off whoever is still sending, or does not take an answer; soon, and in a second or two whom the library overlooks.
-    func cutConnections() {
-        work.loop.post { [work] in work.cutConnections() }
+    /// Every connection that it has.
+    var connections: ConnectionTable { work.core.connections }
+
+    /// Ends connections, in a second or two, that the library does not look at: a chunk's line without end has filled their buffer.
+    func end(_ overlooked: [Connection]) {
+        if overlooked.isEmpty { return }
+        work.loop.post { [weak work] in work?.end(overlooked) }
     }
 
     /// Closes every connection; none may be suspended.
@@ -50,7 +54,7 @@ final class NetworkThread: Sendable {
         let isEnding = Atomic(false)
         let socket: SharedSocket
         /// The library's callbacks have no reference of their own.
-        private let core: Core
+        let core: Core
         private let table: UnsafePointer<cmhd_table>
         private let daemon: OpaquePointer
         /// More turns than a large answer takes that is sent without a pause.
@@ -74,23 +78,20 @@ final class NetworkThread: Sendable {
 
         @Sendable func run() {
             loop.enter {
-                var hastyTurns = 0
+                var idleTurns = 0
                 while !isEnding.load(ordering: .relaxed) {
                     var timeout = self.timeout
-                    hastyTurns = timeout == .zero ? hastyTurns + 1 : 0
                     // As long as a chunk's line fills a connection's buffer, the library asks for turns that change nothing.
-                    if hastyTurns > Work.patience { timeout = .milliseconds(1) }
+                    idleTurns = timeout == .zero && !core.takeProgress() ? idleTurns + 1 : 0
+                    if idleTurns > Work.patience { timeout = .milliseconds(1) }
                     loop.turn(atMost: timeout)
                     unsafe _ = table.pointee.run(daemon)
                 }
             }
         }
 
-        func cutConnections() {
-            for connection in core.connections.all {
-                connection.cut()
-                core.library.limit(connection.handle, idle: .zero)
-            }
+        func end(_ connections: [Connection]) {
+            for connection in connections where connection.isOpen { core.library.end(connection.handle) }
         }
 
         func takeNoMore() {

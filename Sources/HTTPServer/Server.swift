@@ -9,9 +9,9 @@ internal import Synchronization
 /// The handler runs on a network thread with the complete request and must not block: it answers at once, or hands the
 /// exchange to whoever will. Meanwhile the connection is parked and holds no thread.
 ///
-/// Refused before the handler sees them, as problem details: what two parsers may read differently (400) and bodies
-/// over the limit (413). Heads over the limit (431, 414) and request lines that are not HTTP (400) get the library's own page,
-/// and some of them, as those with hundreds of cookies, none: their connection is closed. The handler never sees those.
+/// Refused before the handler sees them, as problem details: what two parsers may read differently (400), bodies over the limit
+/// (413), heads that leave no room for the answer's (431). Heads over the limit (431, 414) and request lines that are not HTTP (400)
+/// get the library's own page, and a few, as some with hundreds of cookies, none: their connection is closed.
 package final class Server: Sendable {
     package struct Configuration: Sendable {
         /// A numeric IPv4 or IPv6 address.
@@ -90,7 +90,7 @@ package final class Server: Sendable {
         self.cores = cores
         port = socket.port
         self.threads = Lock(threads)
-        sweeper = DeadlineSweeper(cores.map(\.connections), requestTimeout: configuration.requestTimeout)
+        sweeper = DeadlineSweeper(threads, requestTimeout: configuration.requestTimeout)
     }
 
     deinit { stop() }
@@ -114,7 +114,11 @@ package final class Server: Sendable {
         waitUntilIdle(cores, atMost: grace)
         for core in cores { core.closeParking() }
         waitUntilIdle(cores, atMost: .seconds(1))
-        for thread in threads { thread.cutConnections() }
+        for thread in threads {
+            let connections = thread.connections.all
+            for connection in connections { connection.cut() }
+            thread.end(connections)
+        }
         // The library aborts the process if it is stopped with a connection suspended, so this waits for the last one.
         waitUntilIdle(cores, atMost: nil)
         for thread in threads { thread.end() }

@@ -45,6 +45,7 @@ internal import Synchronization
         }
         unsafe targetStart = unsafe uri
         unsafe targetEnd = unsafe uri + bytes.count
+        core.noteProgress()
         core.inFlight.add(1, ordering: .relaxed)
         connection.requestStarted()
     }
@@ -54,6 +55,7 @@ internal import Synchronization
         method: UnsafePointer<CChar>, version: UnsafePointer<CChar>, upload: UnsafePointer<CChar>?,
         uploadSize: UnsafeMutablePointer<Int>
     ) -> MHD_Result {
+        core.noteProgress()
         switch stage {
         case .head: return unsafe begin(method: method, version: version)
         case .body:
@@ -108,8 +110,6 @@ internal import Synchronization
             if length > 0 { body.reserveCapacity(min(length, 64 << 10)) }
         }
         isChunked = head.contentLength == nil
-        // A chunk's line that fills the buffer takes the connection out of the library's sight, shut down or not.
-        if isChunked { core.library.limit(handle, idle: core.configuration.requestTimeout) }
         self.head = head
         stage = .body
         return .YES

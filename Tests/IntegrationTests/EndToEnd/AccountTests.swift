@@ -64,7 +64,8 @@ import Testing
         try LocalPlatform.run(options: options) { platform in
             var calls = 0
             for url in [platform.url, platform.cache] {
-                let load = try Program.run("/usr/bin/ab", ["-q", "-k", "-l", "-s", "300", "-c", "300"] + amount + [url + "/pong"])
+                let load = try Program.run(
+                    "/usr/bin/ab", ["-q", "-k", "-l", "-s", "300", "-c", "300"] + amount + [url + "/pong"])
                 #expect(load.status == 0, "\(load.errors)")
                 let complete = load.output.firstMatch(of: /Complete requests: +(\d+)/).flatMap { Int($0.1) }
                 calls += try #require(complete)

@@ -274,6 +274,26 @@ import Testing
         }
     }
 
+    /// A head that nearly fills its half of the memory leaves the library room for a byte of the body at a time.
+    @Test func `a body behind a long head is read without a rest`() throws {
+        let handled = Atomic(0)
+        var configuration = Server.Configuration(requestTimeout: .seconds(60))
+        configuration.maximumHeadBytes = 16 << 10
+        let server = try Server(configuration) { exchange in
+            handled.add(exchange.request.body.count, ordering: .relaxed)
+            exchange.respond(Response(.ok))
+        }
+        let body = String(repeating: "x", count: 100_000)
+        let start = "POST / HTTP/1.1\r\nHost: t\r\nContent-Length: \(body.utf8.count)\r\nX-A: "
+        for length in 8_189...8_193 {
+            let connection = try RawHTTPConnection(port: server.port, timeout: 90)
+            let padding = String(repeating: "a", count: length - start.utf8.count - 4)
+            try connection.send(start + padding + "\r\n\r\n" + body)
+            #expect(try connection.readResponse().status == 200)
+        }
+        #expect(handled.load(ordering: .relaxed) == 5 * body.utf8.count)
+    }
+
     @Test func `HEAD gets the head alone`() throws {
         let server = try echo()
         let connection = try RawHTTPConnection(port: server.port)
