@@ -49,13 +49,25 @@ package struct Logger: Sendable {
     }
 
     /// The same for a line that is written for every request: no list of its members is made.
+    ///
+    /// - Parameter members: called a second time for a long line.
     package func log(_ level: Level, _ event: String, _ members: (inout Line) -> Void) {
         guard level >= self.level else { return }
-        var line = Line()
-        line.member("level", .string(level.rawValue))
-        line.member("event", .string(event))
-        members(&line)
-        write(line.finished())
+        var room = 512
+        while true {
+            var length = 0
+            let bytes = unsafe [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
+                var line = unsafe Line(buffer)
+                line.member("level", .string(level.rawValue))
+                line.member("event", .string(event))
+                members(&line)
+                line.finish()
+                length = line.length
+                count = min(length, room)
+            }
+            if length <= room { return write(bytes) }
+            room = length
+        }
     }
 
     package static let standardError: @Sendable ([UInt8]) -> Void = { line in
@@ -76,43 +88,51 @@ extension Logger {
     /// One JSON object on one line.
     ///
     /// `Log` imports nothing, so it writes its own few rules.
-    package struct Line {
-        private static let hex = Array("0123456789abcdef".utf8)
+    @safe package struct Line {
+        private let buffer: UnsafeMutableBufferPointer<UInt8>
+        /// Of the line so far, whether the buffer has room for it or not.
+        fileprivate private(set) var length = 0
 
-        private var bytes: [UInt8] = []
-
-        fileprivate init() {
-            // The usual line grows into it without being moved.
-            bytes.reserveCapacity(384)
-            bytes.append(UInt8(ascii: "{"))
+        fileprivate init(_ buffer: UnsafeMutableBufferPointer<UInt8>) {
+            unsafe self.buffer = unsafe buffer
         }
 
         package mutating func member(_ name: String, _ value: Logger.Value) {
-            let utf8 = name.utf8
-            let name = utf8.span
-            let isFirst = bytes.count == 1
-            if !isFirst { bytes.append(UInt8(ascii: ",")) }
-            bytes.append(UInt8(ascii: "\""))
+            append(UInt8(ascii: length == 0 ? "{" : ","))
+            append(UInt8(ascii: "\""))
             // A name of ours has nothing to escape.
-            plain(name)
-            bytes.append(UInt8(ascii: "\""))
-            bytes.append(UInt8(ascii: ":"))
+            append(name.utf8.span)
+            append(UInt8(ascii: "\""))
+            append(UInt8(ascii: ":"))
             switch value {
             case .string(let text): string(text)
-            case .integer(let number): bytes.append(contentsOf: String(number).utf8)
-            case .bool(let flag): bytes.append(contentsOf: (flag ? "true" : "false").utf8)
+            case .integer(let number):
+                if number < 0 { append(UInt8(ascii: "-")) }
+                decimal(number.magnitude)
+            case .bool(let flag): append((flag ? "true" : "false").utf8.span)
             case .milliseconds(let duration): milliseconds(duration)
             }
         }
 
         private mutating func milliseconds(_ duration: Duration) {
             let microseconds = Int64(clamping: duration.attoseconds / 1_000_000_000_000)
-            if microseconds < 0 { bytes.append(UInt8(ascii: "-")) }
+            if microseconds < 0 { append(UInt8(ascii: "-")) }
             let magnitude = microseconds.magnitude
             let fraction = magnitude % 1_000
-            bytes.append(contentsOf: String(magnitude / 1_000).utf8)
-            bytes.append(UInt8(ascii: "."))
-            for unit: UInt64 in [100, 10, 1] { bytes.append(UInt8(ascii: "0") + UInt8(fraction / unit % 10)) }
+            decimal(magnitude / 1_000)
+            append(UInt8(ascii: "."))
+            append(UInt8(ascii: "0") + UInt8(fraction / 100))
+            append(UInt8(ascii: "0") + UInt8(fraction / 10 % 10))
+            append(UInt8(ascii: "0") + UInt8(fraction % 10))
+        }
+
+        private mutating func decimal(_ number: UInt64) {
+            var unit: UInt64 = 1
+            while number / unit >= 10 { unit *= 10 }
+            while unit > 0 {
+                append(UInt8(ascii: "0") + UInt8(number / unit % 10))
+                unit /= 10
+            }
         }
 
         private mutating func string(_ text: String) {
@@ -121,13 +141,9 @@ extension Logger {
             // Almost no text has anything to escape.
             var isPlain = true
             for index in text.indices where !Self.isPlain(text[index]) { isPlain = false }
-            bytes.append(UInt8(ascii: "\""))
-            if isPlain { plain(text) } else { for index in text.indices { escaped(text[index]) } }
-            bytes.append(UInt8(ascii: "\""))
-        }
-
-        private mutating func plain(_ text: Span<UInt8>) {
-            unsafe text.withUnsafeBufferPointer { unsafe bytes.append(contentsOf: $0) }
+            append(UInt8(ascii: "\""))
+            if isPlain { append(text) } else { for index in text.indices { escaped(text[index]) } }
+            append(UInt8(ascii: "\""))
         }
 
         private static func isPlain(_ byte: UInt8) -> Bool {
@@ -136,17 +152,37 @@ extension Logger {
 
         private mutating func escaped(_ byte: UInt8) {
             switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
+            case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+                append(UInt8(ascii: "\\"))
+                append(byte)
             case 0x00...0x1F, 0x7F:
-                bytes.append(contentsOf: "\\u00".utf8)
-                bytes.append(contentsOf: [Self.hex[Int(byte >> 4)], Self.hex[Int(byte & 15)]])
-            default: bytes.append(byte)
+                append("\\u00".utf8.span)
+                append(Self.hexDigit(byte >> 4))
+                append(Self.hexDigit(byte & 15))
+            default: append(byte)
             }
         }
 
-        fileprivate consuming func finished() -> [UInt8] {
-            bytes.append(contentsOf: "}\n".utf8)
-            return bytes
+        private static func hexDigit(_ number: UInt8) -> UInt8 {
+            number < 10 ? UInt8(ascii: "0") + number : UInt8(ascii: "a") + number - 10
+        }
+
+        private mutating func append(_ byte: UInt8) {
+            if unsafe length < buffer.count { unsafe buffer[length] = byte }
+            length += 1
+        }
+
+        private mutating func append(_ text: Span<UInt8>) {
+            if unsafe length + text.count <= buffer.count {
+                let rest = unsafe UnsafeMutableBufferPointer(rebasing: buffer[length...])
+                _ = unsafe text.withUnsafeBufferPointer { unsafe rest.update(fromContentsOf: $0) }
+            }
+            length += text.count
+        }
+
+        fileprivate mutating func finish() {
+            append(UInt8(ascii: "}"))
+            append(UInt8(ascii: "\n"))
         }
     }
 }

@@ -31,6 +31,20 @@ import Testing
             ])
     }
 
+    /// Around the length for which there is room at first, and far beyond it.
+    @Test(arguments: [380] + Array(430...480) + [520, 100_000])
+    func `a line of any length is written whole`(length: Int) throws {
+        for text in [String(repeating: "x", count: length), String(repeating: "\u{1}", count: length)] {
+            let lines = logged {
+                $0.log(.info, "e", ["text": .string(text), "n": .integer(.min), "ms": .milliseconds(.zero)])
+            }
+            #expect(lines.count == 1)
+            let seen = try JSON.Value(parsing: try #require(lines.first).utf8)
+            #expect(seen["text"]?.string == text)
+            #expect(lines.first?.hasSuffix(#""n":-9223372036854775808,"ms":0.000}"# + "\n") == true)
+        }
+    }
+
     @Test func `durations are milliseconds with three decimals`() throws {
         let lines = logged { $0.log(.info, "e", ["ms": .milliseconds(.microseconds(12_345))]) }
         #expect(lines.first?.contains("\"ms\":12.345") == true)
