@@ -79,8 +79,8 @@ final class ServeLoop: Sendable {
         configuration.port = settings.port
         configuration.requestIDField = .fcRequestID
         configuration.maximumBodyBytes = Request.largestBody
-        // FC cuts fields at 8 KB itself and targets at 4; what a connection reserves for them is most of what it costs. With
-        // a record of each field, and the head of the answer.
+        // FC cuts fields at 8 KB itself and targets at 4; to these come a record of each field and the head of the answer. What a
+        // connection reserves for all of it is most of what it costs.
         configuration.maximumHeadBytes = 17 << 10
         // FC keeps its connections for as long as the instance lives.
         configuration.idleTimeout = .seconds(365 * 86_400)

@@ -12,7 +12,7 @@ final class Core: Sendable {
     let connections = ConnectionTable()
     /// Requests between the library's first and last callback for them.
     let inFlight = Atomic<Int>(0)
-    /// Whether the library has called back; on the network thread alone.
+    /// Whether the library has called back for a request; on the network thread alone.
     private nonisolated(unsafe) var hasProgress = false
     private let parking = Lock(Parking())
     /// New requests are refused; every request looks, so without a lock.
@@ -51,6 +51,11 @@ final class Core: Sendable {
     }
 
     var isStopping: Bool { stopping.load(ordering: .acquiring) }
+
+    /// Has the library close them, even if it looks at them no more; on the network thread.
+    func end(_ connections: [Connection]) {
+        for connection in connections where connection.isOpen { library.end(connection.handle) }
+    }
 
     /// False once nobody may wait any more.
     func park(_ exchange: Exchange) -> Bool {

@@ -29,7 +29,7 @@ final class DeadlineSweeper: Sendable {
         while unsafe poll(&descriptor, 1, milliseconds) <= 0 {
             let now = ContinuousClock.now
             for thread in threads {
-                thread.end(thread.connections.all.filter { $0.cut(ifOverAt: now) })
+                thread.end(overlooked: thread.connections.all.filter { $0.cut(ifOverAt: now) })
                 closed += thread.connections.takeClosed()
             }
             guard closed >= crowd else { continue }

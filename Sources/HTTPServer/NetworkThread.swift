@@ -33,10 +33,20 @@ final class NetworkThread: Sendable {
     /// Every connection that it has.
     var connections: ConnectionTable { work.core.connections }
 
+    /// Cuts off whoever is still sending, or does not take an answer: soon, and in a second or two whom the library overlooks.
+    func cutConnections() {
+        // On the thread: behind what it accepted before it took no more.
+        work.loop.post { [core = work.core] in
+            let connections = core.connections.all
+            for connection in connections { connection.cut() }
+            core.end(connections)
+        }
+    }
+
     /// Ends connections, in a second or two, that the library does not look at: a chunk's line without end has filled their buffer.
-    func end(_ overlooked: [Connection]) {
+    func end(overlooked: [Connection]) {
         if overlooked.isEmpty { return }
-        work.loop.post { [weak work] in work?.end(overlooked) }
+        work.loop.post { [core = work.core] in core.end(overlooked) }
     }
 
     /// Closes every connection; none may be suspended.
@@ -88,10 +98,6 @@ final class NetworkThread: Sendable {
                     unsafe _ = table.pointee.run(daemon)
                 }
             }
-        }
-
-        func end(_ connections: [Connection]) {
-            for connection in connections where connection.isOpen { core.library.end(connection.handle) }
         }
 
         func takeNoMore() {

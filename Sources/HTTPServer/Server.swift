@@ -114,11 +114,7 @@ package final class Server: Sendable {
         waitUntilIdle(cores, atMost: grace)
         for core in cores { core.closeParking() }
         waitUntilIdle(cores, atMost: .seconds(1))
-        for thread in threads {
-            let connections = thread.connections.all
-            for connection in connections { connection.cut() }
-            thread.end(connections)
-        }
+        for thread in threads { thread.cutConnections() }
         // The library aborts the process if it is stopped with a connection suspended, so this waits for the last one.
         waitUntilIdle(cores, atMost: nil)
         for thread in threads { thread.end() }

@@ -50,7 +50,7 @@ package struct Logger: Sendable {
 
     /// The same for a line that is written for every request: no list of its members is made.
     ///
-    /// - Parameter members: called a second time for a long line.
+    /// - Parameter members: called once more for a long line.
     package func log(_ level: Level, _ event: String, _ members: (inout Line) -> Void) {
         guard level >= self.level else { return }
         var room = 512
@@ -88,7 +88,7 @@ extension Logger {
     /// One JSON object on one line.
     ///
     /// `Log` imports nothing, so it writes its own few rules.
-    @safe package struct Line {
+    @safe package struct Line: ~Copyable {
         private let buffer: UnsafeMutableBufferPointer<UInt8>
         /// Of the line so far, whether the buffer has room for it or not.
         fileprivate private(set) var length = 0

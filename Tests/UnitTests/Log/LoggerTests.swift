@@ -32,7 +32,7 @@ import Testing
     }
 
     /// Around the length for which there is room at first, and far beyond it.
-    @Test(arguments: [380] + Array(430...480) + [520, 100_000])
+    @Test(arguments: [60, 70, 71, 72, 73, 74, 75] + Array(430...480) + [520, 100_000])
     func `a line of any length is written whole`(length: Int) throws {
         for text in [String(repeating: "x", count: length), String(repeating: "\u{1}", count: length)] {
             let lines = logged {
